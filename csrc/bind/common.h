@@ -1,0 +1,106 @@
+// Conversions that every binding file uses. Bindings unpack arguments and call ops; they decide nothing.
+#pragma once
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <string>
+
+#include "core/array.h"
+#include "core/device.h"
+#include "ops/elementwise.h"
+
+namespace py = pybind11;
+
+namespace markone::bind {
+
+// What Python sees as markone.dtype; one object a type.
+struct DTypeObject {
+  DType value;
+};
+
+// One function a file, called by module.cpp.
+void bind_array(py::module_& m);
+void bind_interop(py::module_& m);
+void bind_system(py::module_& m);
+void bind_elementwise(py::module_& m);
+void bind_index(py::module_& m);
+void bind_reduce(py::module_& m);
+void bind_softmax(py::module_& m);
+void bind_pool(py::module_& m);
+void bind_vision(py::module_& m);
+void bind_random(py::module_& m);
+void bind_optim(py::module_& m);
+void bind_gemm(py::module_& m);
+void bind_conv(py::module_& m);
+
+}  // namespace markone::bind
+
+namespace pybind11::detail {
+
+template <>
+struct type_caster<markone::DType> {
+  PYBIND11_TYPE_CASTER(markone::DType, const_name("dtype"));
+  bool load(handle src, bool) {
+    make_caster<markone::bind::DTypeObject> object;
+    if (!object.load(src, false)) return false;
+    value = cast_op<markone::bind::DTypeObject&>(object).value;
+    return true;
+  }
+  static handle cast(markone::DType src, return_value_policy, handle);
+};
+
+template <>
+struct type_caster<markone::Dims> {
+  PYBIND11_TYPE_CASTER(markone::Dims, const_name("collections.abc.Sequence[int]"));
+  // A tuple or list of integers (anything with __index__), or one integer.
+  bool load(handle src, bool) {
+    value = markone::Dims();
+    if (PyIndex_Check(src.ptr())) return add(src.ptr());
+    if (!PyTuple_Check(src.ptr()) && !PyList_Check(src.ptr())) return false;
+    const Py_ssize_t count = PySequence_Fast_GET_SIZE(src.ptr());
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      if (!add(PySequence_Fast_GET_ITEM(src.ptr(), i))) return false;
+    }
+    return true;
+  }
+  static handle cast(const markone::Dims& src, return_value_policy, handle) {
+    PyObject* out = PyTuple_New(src.size());
+    for (int i = 0; i < src.size(); ++i) PyTuple_SET_ITEM(out, i, PyLong_FromLongLong(src[i]));
+    return out;
+  }
+
+ private:
+  bool add(PyObject* item) {
+    if (!PyIndex_Check(item)) return false;
+    const object number = reinterpret_steal<object>(PyNumber_Index(item));
+    const long long size = number ? PyLong_AsLongLong(number.ptr()) : -1;
+    if (PyErr_Occurred()) throw error_already_set();
+    value.push_back(size);
+    return true;
+  }
+};
+
+template <>
+struct type_caster<markone::Operand> {
+  PYBIND11_TYPE_CASTER(markone::Operand, const_name("Array | float"));
+  // An Array, or a Python number. NumPy's scalars are numbers by their protocol.
+  bool load(handle src, bool) {
+    PyObject* o = src.ptr();
+    if (PyFloat_Check(o)) {
+      value = markone::Operand::number(PyFloat_AS_DOUBLE(o));
+    } else if (PyBool_Check(o)) {
+      value = markone::Operand::boolean(o == Py_True);
+    } else if (PyLong_Check(o)) {
+      const long long number = PyLong_AsLongLong(o);
+      if (number == -1 && PyErr_Occurred()) throw error_already_set();
+      value = markone::Operand::integer(number);
+    } else {
+      make_caster<markone::Array> array;
+      if (!array.load(src, false)) return false;
+      value = markone::Operand(cast_op<markone::Array&>(array));
+    }
+    return true;
+  }
+};
+
+}  // namespace pybind11::detail

@@ -1,0 +1,8 @@
+// Matrix multiplication.
+#pragma once
+#include <cstdint>
+
+#include "contract/dtype.h"
+#include "contract/run.h"
+
+namespace markone {}  // namespace markone

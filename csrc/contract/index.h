@@ -1,0 +1,8 @@
+// Gather and scatter by integer arrays.
+#pragma once
+#include <cstdint>
+
+#include "contract/dtype.h"
+#include "contract/run.h"
+
+namespace markone {}  // namespace markone

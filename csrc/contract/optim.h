@@ -1,0 +1,8 @@
+// Fused optimiser steps over all parameters.
+#pragma once
+#include <cstdint>
+
+#include "contract/dtype.h"
+#include "contract/run.h"
+
+namespace markone {}  // namespace markone

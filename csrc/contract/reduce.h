@@ -1,0 +1,8 @@
+// Reductions over any dimensions.
+#pragma once
+#include <cstdint>
+
+#include "contract/dtype.h"
+#include "contract/run.h"
+
+namespace markone {}  // namespace markone

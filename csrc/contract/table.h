@@ -1,0 +1,55 @@
+// Every kernel that a device must or may have. One table for the reference, one for each instruction set, one
+// for CUDA. A field that a table leaves empty falls to the reference (elementwise, reductions) or is passed
+// over by the list of implementations of its operation.
+#pragma once
+#include "contract/conv.h"
+#include "contract/dtype.h"
+#include "contract/elementwise.h"
+#include "contract/gemm.h"
+#include "contract/index.h"
+#include "contract/optim.h"
+#include "contract/pool.h"
+#include "contract/random.h"
+#include "contract/reduce.h"
+#include "contract/run.h"
+#include "contract/softmax.h"
+#include "contract/vision.h"
+
+namespace markone {
+
+template <class Args>
+struct Entry {
+  KernelFn<Args> function;
+  const char* name;  // operation, type, tile, instruction set: "gemm_f32_6x16_avx2"
+};
+
+struct KernelTable {
+  const char* isa;
+
+  Entry<ElementwiseArgs> unary[kUnaryCount][kDTypeCount];
+  // in[0] the gradient of the result, in[1] the input x, in[2] the result y.
+  Entry<ElementwiseArgs> unary_grad[kUnaryCount][kDTypeCount];
+  Entry<ElementwiseArgs> binary[kBinaryCount][kDTypeCount];
+  Entry<ElementwiseArgs> compare[kCompareCount][kDTypeCount];  // by the type of the inputs, out is bool
+  Entry<ElementwiseArgs> where[kDTypeCount];                   // in[0] bool, in[1] and in[2] of the type
+  Entry<CopyArgs> copy[kDTypeCount][kDTypeCount];              // [from][to]
+};
+
+// Each fills what it has and leaves the rest as it is.
+namespace ref {
+void fill_table(KernelTable* table);
+}
+namespace baseline {
+void fill_table(KernelTable* table);
+}
+namespace avx2 {
+void fill_table(KernelTable* table);
+}
+namespace avx512 {
+void fill_table(KernelTable* table);
+}
+namespace neon {
+void fill_table(KernelTable* table);
+}
+
+}  // namespace markone

@@ -1,0 +1,208 @@
+#include "core/storage.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "core/error.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define MARKONE_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define MARKONE_SANITIZED 1
+#endif
+#endif
+#ifndef MARKONE_SANITIZED
+#define MARKONE_SANITIZED 0
+#endif
+
+namespace markone {
+namespace {
+
+// Under a sanitizer every block goes back at once, so that it can see a use after free.
+constexpr bool kCache = !MARKONE_SANITIZED;
+// More than this in free blocks and the pool gives what comes back to the operating system.
+constexpr int64_t kMaxCachedBytes = int64_t{2} << 30;
+constexpr int64_t kGuardBytes = 64;
+constexpr unsigned char kGuardByte = 0xA5;
+
+std::atomic<bool> guarded{false};
+std::atomic<int64_t> damaged{0};
+thread_local Pool* thread_pool = nullptr;
+
+// Four classes to a power of two: at most 25 % of a block is unused. Class c holds (4 + c % 4) << (c / 4 + 4)
+// bytes.
+int size_class(int64_t bytes) {
+  const uint64_t need = static_cast<uint64_t>(std::max<int64_t>(bytes, 64));
+  const int top = std::bit_width(need - 1) - 1;  // need is in (2^top, 2^(top+1)]
+  const int shift = std::max(top - 2, 4);
+  const uint64_t quarters = (need + (uint64_t{1} << shift) - 1) >> shift;  // 4..8
+  return static_cast<int>((shift - 4) * 4 + static_cast<int>(quarters) - 4);
+}
+int64_t class_bytes(int c) { return static_cast<int64_t>(4 + c % 4) << (c / 4 + 4); }
+
+void* system_allocate(int64_t bytes) {
+  const int64_t rounded = (bytes + Pool::kAlignment - 1) / Pool::kAlignment * Pool::kAlignment;
+#if defined(_WIN32)
+  return _aligned_malloc(static_cast<size_t>(rounded), Pool::kAlignment);
+#else
+  return std::aligned_alloc(Pool::kAlignment, static_cast<size_t>(rounded));
+#endif
+}
+void system_free(void* data) {
+#if defined(_WIN32)
+  _aligned_free(data);
+#else
+  std::free(data);
+#endif
+}
+
+bool guard_intact(const unsigned char* guard, int64_t count) {
+  return std::all_of(guard, guard + count, [](unsigned char byte) { return byte == kGuardByte; });
+}
+
+}  // namespace
+
+// The size class of a guarded block: 64 guard bytes, the data, 64 guard bytes.
+static constexpr int kGuardedClass = -2;
+
+void Storage::destroy() {
+  if (free_outside_) {
+    free_outside_(outside_);
+    delete this;
+  } else {
+    pool_->take_back(this);
+  }
+}
+
+Pool* Storage::reused_by() const { return kCache && size_class_ >= 0 ? pool_ : nullptr; }
+
+StorageRef wrap_outside(void* data, int64_t bytes, bool read_only, void (*free_outside)(void*),
+                        void* context) {
+  StorageRef storage(new Storage);
+  storage->data = data;
+  storage->bytes = bytes;
+  storage->read_only = read_only;
+  storage->exported.store(true, std::memory_order_relaxed);
+  storage->free_outside_ = free_outside;
+  storage->outside_ = context;
+  return storage;
+}
+
+Pool& Pool::shared() {
+  static Pool* pool = new Pool(true);  // never destroyed: arrays may outlive static destructors
+  return *pool;
+}
+Pool& Pool::current() { return thread_pool ? *thread_pool : shared(); }
+Pool* Pool::make_private() { return new Pool(false); }
+
+void Pool::drop() { unref(); }
+
+void Pool::unref() {
+  if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1 && !shared_) {
+    trim();
+    delete this;
+  }
+}
+
+StorageRef Pool::allocate(const char* op, int64_t bytes) {
+  const int wanted = size_class(bytes);
+  const bool guard = guarded.load(std::memory_order_relaxed);
+  {
+    std::lock_guard lock(mutex_);
+    ++stats_.requests;
+    if (!guard && !free_[wanted].empty()) {
+      Storage* storage = free_[wanted].back();
+      free_[wanted].pop_back();
+      storage->bytes = bytes;
+      stats_.cached_bytes -= class_bytes(wanted);
+      stats_.allocated_bytes += class_bytes(wanted);
+      stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.allocated_bytes);
+      refs_.fetch_add(1, std::memory_order_relaxed);
+      return StorageRef(storage);
+    }
+    ++stats_.system_requests;
+  }
+  const int64_t block =
+      guard ? bytes + 2 * kGuardBytes : (kCache ? class_bytes(wanted) : std::max<int64_t>(bytes, 1));
+  void* data = bytes > (int64_t{1} << 62) ? nullptr : system_allocate(block);
+  if (!data) {
+    shared().trim();
+    data = bytes > (int64_t{1} << 62) ? nullptr : system_allocate(block);
+  }
+  MO_CHECK_KIND(ErrorKind::kMemory, data, op, "no memory for ", bytes, " bytes (", stats().allocated_bytes,
+                " bytes are in use)");
+  Storage* storage = new Storage;
+  storage->pool_ = this;
+  storage->bytes = bytes;
+  storage->size_class_ = guard ? kGuardedClass : wanted;
+  storage->data = data;
+  if (guard) {
+    std::memset(data, kGuardByte, static_cast<size_t>(block));
+    storage->data = static_cast<char*>(data) + kGuardBytes;
+  }
+  refs_.fetch_add(1, std::memory_order_relaxed);
+  std::lock_guard lock(mutex_);
+  stats_.allocated_bytes += guard ? bytes : class_bytes(wanted);
+  stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.allocated_bytes);
+  return StorageRef(storage);
+}
+
+void Pool::take_back(Storage* storage) {
+  if (storage->size_class_ == kGuardedClass) {
+    auto* data = static_cast<unsigned char*>(storage->data);
+    if (!guard_intact(data - kGuardBytes, kGuardBytes) || !guard_intact(data + storage->bytes, kGuardBytes)) {
+      damaged.fetch_add(1);
+    }
+    system_free(data - kGuardBytes);
+    {
+      std::lock_guard lock(mutex_);
+      stats_.allocated_bytes -= storage->bytes;
+    }
+    delete storage;
+  } else {
+    std::unique_lock lock(mutex_);
+    const int64_t size = class_bytes(storage->size_class_);
+    stats_.allocated_bytes -= size;
+    // A recorded program points into its pool's free blocks, so a private pool keeps them all.
+    if (kCache && (!shared_ || stats_.cached_bytes + size <= kMaxCachedBytes)) {
+      stats_.cached_bytes += size;
+      storage->version.store(0, std::memory_order_relaxed);
+      storage->exported.store(false, std::memory_order_relaxed);
+      free_[storage->size_class_].push_back(storage);
+    } else {
+      lock.unlock();
+      system_free(storage->data);
+      delete storage;
+    }
+  }
+  unref();
+}
+
+void Pool::trim() {
+  std::lock_guard lock(mutex_);
+  for (auto& list : free_) {
+    for (Storage* storage : list) {
+      system_free(storage->data);
+      delete storage;
+    }
+    list.clear();
+  }
+  stats_.cached_bytes = 0;
+}
+
+PoolStats Pool::stats() {
+  std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+void Pool::set_guarded(bool on) { guarded.store(on); }
+int64_t Pool::damaged_guards() { return damaged.load(); }
+
+PoolScope::PoolScope(Pool* pool) : before_(thread_pool) { thread_pool = pool; }
+PoolScope::~PoolScope() { thread_pool = before_; }
+
+}  // namespace markone

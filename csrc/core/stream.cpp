@@ -1,0 +1,157 @@
+#include "core/stream.h"
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+
+#include "core/parallel.h"
+
+namespace markone {
+namespace {
+
+// Rough costs, only good enough to tell a microsecond from a millisecond: arithmetic and memory rate of one
+// core.
+constexpr double kFlopsPerMicrosecond = 2e4;
+constexpr double kBytesPerMicrosecond = 1e4;
+// Below this a second thread costs more to wake than it saves.
+constexpr double kParallelMicroseconds = 15;
+// Below this giving the GIL away and getting it back costs more than anybody gains.
+constexpr double kLongMicroseconds = 50;
+
+LongCallHooks hooks;
+thread_local Stream thread_stream;
+
+// The smallest index wins, so that the message does not depend on the threads.
+struct Owner {
+  ValueReport report;
+  std::mutex mutex;
+};
+
+void report_value(const Run* run, int64_t index, int64_t value, int64_t low, int64_t high) {
+  auto* owner = static_cast<Owner*>(run->owner);
+  std::lock_guard lock(owner->mutex);
+  if (!owner->report.seen || index < owner->report.index) owner->report = {true, index, value, low, high};
+}
+
+void run_chunks(const Run* run, int64_t chunks, ChunkFn body, void* context) {
+  parallel_for(run->threads, chunks, body, context);
+}
+
+double microseconds(const Call& call) {
+  int64_t bytes = 0;
+  for (size_t i = 0; i < call.access_count; ++i) bytes += call.accesses[i].bytes;
+  return call.flops / kFlopsPerMicrosecond + static_cast<double>(bytes) / kBytesPerMicrosecond;
+}
+
+// Scratch is kept from call to call; each thread that submits has its own.
+void* scratch(const char* op, int64_t bytes) {
+  thread_local StorageRef block;
+  if (bytes == 0) return nullptr;
+  if (!block || block->bytes < bytes) {
+    block = {};
+    block = Pool::shared().allocate(op, bytes);
+  }
+  return block->data;
+}
+
+void execute(const Call& call, int threads, Owner* owner) {
+  const Run run{run_chunks, report_value, scratch(call.op, call.scratch_bytes), threads, owner};
+  call.kernel.invoke(call.kernel.function, call.args, &run);
+  for (size_t i = 0; i < call.access_count; ++i) {
+    if (call.accesses[i].write) call.accesses[i].storage->version.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+[[noreturn]] void raise(const Call& call, const ValueReport& report) {
+  fail(ErrorKind::kIndex, call.op, call.values ? call.values : "value", " at flat index ", report.index,
+       " is ", report.value, ", wanted ", report.low, " <= value < ", report.high);
+}
+
+// Runs the hooks around a long call, also when it throws.
+class LongCall {
+ public:
+  explicit LongCall(bool is_long) : state_(is_long && hooks.enter ? hooks.enter() : nullptr) {}
+  ~LongCall() {
+    if (state_) hooks.leave(state_);
+  }
+  LongCall(const LongCall&) = delete;
+  LongCall& operator=(const LongCall&) = delete;
+
+ private:
+  void* state_;
+};
+
+}  // namespace
+
+void set_long_call_hooks(LongCallHooks value) { hooks = value; }
+
+Stream& Stream::current() { return thread_stream; }
+
+void Stream::submit(const Call& call) {
+  for (size_t i = 0; i < call.access_count; ++i) {
+    MO_CHECK_KIND(ErrorKind::kRuntime, !call.accesses[i].write || !call.accesses[i].storage->read_only,
+                  call.op, "the output is read-only memory");
+  }
+  ++calls_;
+  Owner owner;
+  const double cost = microseconds(call);
+  {
+    LongCall guard(cost > kLongMicroseconds);
+    FlushSubnormals flush;
+    execute(call, cost > kParallelMicroseconds ? num_threads() : 1, &owner);
+  }
+  if (program_) program_->append(call);
+  if (owner.report.seen) [[unlikely]]
+    raise(call, owner.report);
+}
+
+void Stream::begin_recording(Program* program) {
+  MO_CHECK_KIND(ErrorKind::kRuntime, !program_, "record", "this thread is recording already");
+  program_ = program;
+}
+void Stream::end_recording() { program_ = nullptr; }
+
+Program::Program() : pool_(Pool::make_private()) {}
+Program::~Program() {
+  calls_.clear();
+  storages_.clear();
+  pool_->drop();
+}
+
+void Program::append(const Call& call) {
+  const size_t access_bytes = call.access_count * sizeof(Access);
+  const size_t args_at = (access_bytes + 63) / 64 * 64;
+  memory_.push_back(std::make_unique<std::byte[]>(args_at + call.arg_bytes));
+  std::byte* memory = memory_.back().get();
+  if (access_bytes) std::memcpy(memory, call.accesses, access_bytes);
+  std::memcpy(memory + args_at, call.args, call.arg_bytes);
+  calls_.push_back(call);
+  calls_.back().accesses = reinterpret_cast<const Access*>(memory);
+  calls_.back().args = memory + args_at;
+  scratch_bytes_ = std::max(scratch_bytes_, call.scratch_bytes);
+  for (size_t i = 0; i < call.access_count; ++i) {
+    // A block of the program's own pool stays where it is when it is freed, and later calls reuse it.
+    if (call.accesses[i].storage->reused_by() != pool_) storages_.emplace_back(call.accesses[i].storage);
+  }
+}
+
+void Program::replay() const {
+  const Call* first_bad = nullptr;
+  ValueReport first_report;
+  {
+    LongCall guard(true);
+    FlushSubnormals flush;
+    scratch("replay", scratch_bytes_);
+    for (const Call& call : calls_) {
+      Owner owner;
+      execute(call, microseconds(call) > kParallelMicroseconds ? num_threads() : 1, &owner);
+      if (owner.report.seen && !first_bad) {
+        first_bad = &call;
+        first_report = owner.report;
+      }
+    }
+  }
+  if (first_bad) raise(*first_bad, first_report);
+}
+
+}  // namespace markone

@@ -1,0 +1,166 @@
+// The one way to run a kernel. A call is data: which kernel, a copy of its arguments, what memory it touches.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "contract/run.h"
+#include "core/array.h"
+#include "core/error.h"
+
+namespace markone {
+
+struct Plan;  // ops/plan.h: the implementation that was chosen, and why the ones before it refused
+
+// A kernel-table entry without its argument type, and a function that puts the type back.
+struct Kernel {
+  const char* name = nullptr;  // "gemm_f32_6x16_avx2"
+  void (*function)() = nullptr;
+  void (*invoke)(void (*function)(), const void* args, const Run* run) = nullptr;
+};
+
+template <class Args>
+Kernel make_kernel(const char* name, KernelFn<Args> function) {
+  static_assert(std::is_trivially_copyable_v<Args>, "a call keeps a plain copy of its arguments");
+  return {name, reinterpret_cast<void (*)()>(function), [](void (*f)(), const void* args, const Run* run) {
+            reinterpret_cast<KernelFn<Args>>(f)(static_cast<const Args*>(args), run);
+          }};
+}
+
+// Memory that a call touches. `slot` is where in the argument struct the pointer stands, so that a recorded
+// call can be pointed at other memory.
+struct Access {
+  Storage* storage;
+  int64_t begin, bytes;  // in the storage
+  int64_t delta;         // the pointer in the arguments is storage->data + delta
+  uint32_t slot;
+  bool write;
+};
+
+struct Call {
+  const char* op;      // what the user called: "conv2d"; errors start with it
+  const char* values;  // what a value error is about: "target"; null where the kernel cannot report
+  Kernel kernel;
+  const Plan* plan = nullptr;
+  const void* args;
+  size_t arg_bytes;
+  const Access* accesses;
+  size_t access_count;
+  double flops = 0;
+  int64_t scratch_bytes = 0;
+};
+
+// Recorded calls, in order, and a reference to every storage they touch.
+class Program {
+ public:
+  Program();
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  void append(const Call& call);
+  // Runs every call in order, without the GIL. A value error is raised after the last one.
+  void replay() const;
+  size_t size() const { return calls_.size(); }
+  const Call& call(size_t i) const { return calls_[i]; }
+  Pool* pool() const { return pool_; }
+
+ private:
+  std::vector<Call> calls_;
+  std::vector<std::unique_ptr<std::byte[]>> memory_;  // argument structs and access lists
+  std::vector<StorageRef> storages_;
+  int64_t scratch_bytes_ = 0;
+  Pool* pool_;
+};
+
+// What is known after a call that reported a bad value.
+struct ValueReport {
+  bool seen = false;
+  int64_t index = 0, value = 0, low = 0, high = 0;
+};
+
+class Stream {
+ public:
+  static Stream& current();  // this thread's
+
+  // Runs the call now; while this thread records, also appends it to the program. Raises IndexError where the
+  // kernel reported a value.
+  void submit(const Call& call);
+
+  void begin_recording(Program* program);
+  void end_recording();
+  Program* recording() const { return program_; }
+  int64_t calls() const { return calls_; }  // how many this thread has submitted
+
+ private:
+  Program* program_ = nullptr;
+  int64_t calls_ = 0;
+};
+
+// Around a call that is estimated to take longer than about 50 microseconds. The binding puts in functions
+// that release the GIL and take it back; without them nothing happens.
+struct LongCallHooks {
+  void* (*enter)() = nullptr;
+  void (*leave)(void* state) = nullptr;
+};
+void set_long_call_hooks(LongCallHooks hooks);
+
+// Fills an argument struct and its access list together, so that neither can be forgotten:
+//   Launch<GemmArgs> call("matmul", kernel);
+//   call.read(&GemmArgs::a, x); call.write(&GemmArgs::c, y); call.args.m = m; call.submit(flops);
+template <class Args, int kMaxAccesses = 12>
+class Launch {
+ public:
+  Args args{};
+
+  Launch(const char* op, Kernel kernel, const Plan* plan = nullptr) : op_(op), kernel_(kernel), plan_(plan) {}
+
+  template <class T>
+  void read(const T* Args::* field, const Array& array) {
+    args.*field = static_cast<const T*>(array.data());
+    add(&(args.*field), array, false);
+  }
+  template <class T>
+  void write(T* Args::* field, const Array& array) {
+    args.*field = static_cast<T*>(array.data());
+    add(&(args.*field), array, true);
+  }
+  // For a pointer that is not a direct member: a list of pointers, for example.
+  void touch(const void* pointer_field, const Array& array, bool write) { add(pointer_field, array, write); }
+
+  // What a reported bad value is about, "target".
+  void values(const char* what) { values_ = what; }
+
+  void submit(double flops, int64_t scratch_bytes = 0) {
+    Call call{op_, values_, kernel_, plan_, &args, sizeof(Args), accesses_, count_, flops, scratch_bytes};
+    Stream::current().submit(call);
+  }
+
+ private:
+  void add(const void* field, const Array& array, bool write) {
+    int64_t first, last;
+    array.byte_range(&first, &last);
+    MO_CHECK_KIND(ErrorKind::kRuntime, count_ < kMaxAccesses, op_, "touches more than ", kMaxAccesses,
+                  " arrays");
+    accesses_[count_++] = {
+        array.storage().get(),
+        first,
+        last - first,
+        array.offset() * size_of(array.dtype()),
+        static_cast<uint32_t>(static_cast<const char*>(field) - reinterpret_cast<const char*>(&args)),
+        write};
+  }
+
+  const char* op_;
+  const char* values_ = nullptr;
+  Kernel kernel_;
+  const Plan* plan_;
+  Access accesses_[kMaxAccesses];
+  size_t count_ = 0;
+};
+
+}  // namespace markone

@@ -1,0 +1,1 @@
+"""markone: deep learning with hand-written kernels."""
