@@ -170,7 +170,6 @@ void Pool::take_back(Storage* storage) {
     // A recorded program points into its pool's free blocks, so a private pool keeps them all.
     if (kCache && (!shared_ || stats_.cached_bytes + size <= kMaxCachedBytes)) {
       stats_.cached_bytes += size;
-      storage->version.store(0, std::memory_order_relaxed);
       storage->exported.store(false, std::memory_order_relaxed);
       free_[storage->size_class_].push_back(storage);
     } else {
