@@ -33,6 +33,11 @@ struct KernelTable {
   Entry<ElementwiseArgs> compare[kCompareCount][kDTypeCount];  // by the type of the inputs, out is bool
   Entry<ElementwiseArgs> where[kDTypeCount];                   // in[0] bool, in[1] and in[2] of the type
   Entry<CopyArgs> copy[kDTypeCount][kDTypeCount];              // [from][to]
+
+  // Matrix multiplication: straight from A and B (small, skinny), packed into panels, plain loops.
+  Entry<GemmArgs> gemm_direct[kDTypeCount];
+  Entry<GemmArgs> gemm_packed[kDTypeCount];
+  Entry<GemmArgs> gemm_ref[kDTypeCount];
 };
 
 // Each fills what it has and leaves the rest as it is.

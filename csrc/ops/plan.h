@@ -38,6 +38,8 @@ struct Implementation {
   const char* (*refuse)(const Problem& problem, const KernelTable& table);
   const Entry<Args>& (*entry)(const Problem& problem, const KernelTable& table);
   int64_t (*scratch_bytes)(const Problem& problem, int threads);
+  // As refuse, for a problem that it takes but not well: a forced implementation takes it all the same.
+  const char* (*avoid)(const Problem& problem, const KernelTable& table) = nullptr;
 };
 
 // For tests and benchmarks: the operation takes this implementation or raises its refusal. Empty name: free
@@ -116,6 +118,7 @@ class Chooser {
       if (!reason && !list_[i].entry(problem, table).function)
         reason = "no kernel for this type and instruction set";
       if (!reason && !forced.empty() && forced != list_[i].name) reason = "another implementation is forced";
+      if (!reason && forced.empty() && list_[i].avoid) reason = list_[i].avoid(problem, table);
       if (reason) {
         plan.refused.push_back({list_[i].name, reason});
         continue;

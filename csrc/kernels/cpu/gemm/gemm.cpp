@@ -1,9 +1,214 @@
-// Matrix multiplication.
+// Matrix multiplication: straight from A and B where packing would cost more than it saves, and the five
+// loops over packed panels.
 #include "contract/table.h"
+#include "kernels/cpu/gemm/pack.h"
 #include "kernels/cpu/vec.h"
+
+MO_ISA_BEGIN
+
+// A panel of B, kDepth x kTileCols, is read once for each panel of A and has to stay in the first cache with
+// it: 24 KiB of 32.
+template <class T>
+inline constexpr int64_t kDepthFit = 24576 / (kTileCols<T> * static_cast<int64_t>(sizeof(T)));
+template <class T>
+inline constexpr int64_t kDepth = kDepthFit<T> < 384 ? kDepthFit<T> : 384;
+// With so few rows B is read once, at the speed of memory. A few of its rows at a time are streams that the
+// prefetcher follows, and the part of C stays in the first cache.
+inline constexpr int64_t kFewRows = 4, kStreamDepth = 16, kStreamColumns = 512;
+// A tile of the direct kernel: enough rows that packing a panel of B is paid for.
+inline constexpr int64_t kDirectRows = 240, kDirectColumns = 128;
+// A packed block of A, kBlockRows x kDepth, stays in the second cache: 120 * 384 * 4 = 180 KiB. One chunk of
+// the packed kernel multiplies it by up to kChunkColumns of B.
+inline constexpr int64_t kBlockRows = 120, kChunkColumns = 512;
+static_assert(kBlockRows <= kGemmMaxRows && kDepth<float> <= kGemmMaxDepth &&
+              kDepth<double> <= kGemmMaxDepth);
+
+MO_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+MO_INLINE int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
+
+template <class T>
+struct Item {
+  const T* a;
+  const T* b;
+  T* c;
+  Item(const GemmArgs& args, int64_t index)
+      : a(static_cast<const T*>(args.a)), b(static_cast<const T*>(args.b)), c(static_cast<T*>(args.c)) {
+    for (int64_t d = args.batch_ndim - 1; d >= 0; --d) {
+      const int64_t at = index % args.batch_shape[d];
+      index /= args.batch_shape[d];
+      a += at * args.batch_a[d];
+      b += at * args.batch_b[d];
+      c += at * args.batch_c[d];
+    }
+  }
+};
+
+// Where the scratch of one thread begins.
+template <class T>
+MO_INLINE T* slot_of(const Run* run, int slot) {
+  return static_cast<T*>(run->scratch) + slot * (kGemmMaxPanel * kGemmMaxDepth + 2 * kGemmMaxPanel);
+}
+
+struct Grid {
+  const GemmArgs* args;
+  const Run* run;
+  int64_t row_size, col_size, row_parts, col_parts, depth;
+};
+
+template <class T, int kVecs>
+void direct_columns(const GemmArgs& args, const Item<T>& item, int64_t row0, int64_t rows, int64_t col0,
+                    int64_t cols, int64_t l0, int64_t depth, T* panel) {
+  constexpr int64_t kWidth = kVecs * kLanes<T>;
+  const Panels panels(rows);
+  for (int64_t j = col0; j < col0 + cols; j += kWidth) {
+    const int64_t width = smaller(kWidth, col0 + cols - j);
+    const T* b = item.b + l0 * args.b_row + j * args.b_col;
+    int64_t b_row = args.b_row;
+    if (args.b_col != 1) {
+      pack<T>(panel, b, args.b_col, args.b_row, width, depth, kWidth);
+      b = panel;
+      b_row = kWidth;
+    }
+    TileOut<T> out{nullptr, args.c_row, width, l0 > 0 || args.accumulate, nullptr};
+    if (args.bias && l0 + depth == args.k) out.bias = static_cast<const T*>(args.bias) + j;
+    const bool whole = width == kWidth || args.b_col != 1;
+    for (int64_t p = 0; p < panels.count; ++p) {
+      const int64_t i = row0 + panels.start(p);
+      const StridedA<T> a{item.a + i * args.a_row + l0 * args.a_col, args.a_row, args.a_col};
+      out.c = item.c + i * args.c_row + j;
+      with_rows<kVecs == kTileVecs ? kTileRows : 2>(panels.rows(p), [&]<int kRows>() {
+        if (whole)
+          tile<T, kRows, kVecs>(depth, a, RowsB<T>{b, b_row}, out);
+        else
+          tile<T, kRows, kVecs>(depth, a, RowsEdgeB<T>{b, b_row, width}, out);
+      });
+    }
+  }
+}
+
+template <class T>
+void direct_chunk(void* context, int64_t chunk, int slot) {
+  const Grid& grid = *static_cast<const Grid*>(context);
+  const GemmArgs& args = *grid.args;
+  const int64_t col0 = chunk % grid.col_parts * grid.col_size;
+  chunk /= grid.col_parts;
+  const int64_t row0 = chunk % grid.row_parts * grid.row_size;
+  const Item<T> item(args, chunk / grid.row_parts);
+  const int64_t rows = smaller(grid.row_size, args.m - row0), cols = smaller(grid.col_size, args.n - col0);
+  int64_t l0 = 0;
+  do {
+    const int64_t depth = smaller(grid.depth, args.k - l0);
+    const auto columns = rows <= 2 ? direct_columns<T, kWideVecs> : direct_columns<T, kTileVecs>;
+    columns(args, item, row0, rows, col0, cols, l0, depth, slot_of<T>(grid.run, slot));
+    l0 += depth;
+  } while (l0 < args.k);
+}
+
+template <class T>
+void gemm_direct(const GemmArgs* args, const Run* run) {
+  Run limited = *run;
+  limited.threads = static_cast<int>(smaller(run->threads, args->slots));
+  const bool stream = args->m <= kFewRows && args->b_col == 1;
+  Grid grid{args, run, 0, 0, 0, 0, stream ? kStreamDepth : kDepth<T>};
+  grid.row_parts = parts(args->m, kDirectRows);
+  grid.row_size = parts(parts(args->m, grid.row_parts), kTileRows) * kTileRows;
+  grid.row_parts = parts(args->m, grid.row_size);
+  grid.col_size = stream ? kStreamColumns : kDirectColumns;
+  grid.col_parts = parts(args->n, grid.col_size);
+  run->parallel(&limited, args->batch * grid.row_parts * grid.col_parts, direct_chunk<T>, &grid);
+}
+
+template <class T>
+struct Packed {
+  const GemmArgs* args;
+  const Run* run;
+  Item<T> item;
+  T* b;            // the packed block: panels of kTileCols x depth
+  T* a = nullptr;  // one block of A a thread
+  int64_t a_size = 0;
+  int64_t l0 = 0, depth = 0, col0 = 0, cols = 0;
+  int64_t row_size = 0, row_parts = 0, col_size = 0, col_parts = 0;
+};
+
+inline constexpr int64_t kPanelsAChunk = 8;
+
+template <class T>
+void pack_chunk(void* context, int64_t chunk, int) {
+  const Packed<T>& p = *static_cast<const Packed<T>*>(context);
+  const GemmArgs& args = *p.args;
+  for (int64_t i = chunk * kPanelsAChunk; i < (chunk + 1) * kPanelsAChunk; ++i) {
+    const int64_t j = i * kTileCols<T>;
+    if (j >= p.cols) return;
+    pack<T>(p.b + j * p.depth, p.item.b + p.l0 * args.b_row + (p.col0 + j) * args.b_col, args.b_col,
+            args.b_row, smaller(kTileCols<T>, p.cols - j), p.depth, kTileCols<T>);
+  }
+}
+
+template <class T>
+void packed_chunk(void* context, int64_t chunk, int slot) {
+  const Packed<T>& p = *static_cast<const Packed<T>*>(context);
+  const GemmArgs& args = *p.args;
+  const int64_t col0 = chunk % p.col_parts * p.col_size, row0 = chunk / p.col_parts * p.row_size;
+  const int64_t cols = smaller(p.col_size, p.cols - col0), rows = smaller(p.row_size, args.m - row0);
+  const Panels panels(rows);
+  T* const block = p.a + slot * p.a_size;
+  for (int64_t i = 0; i < panels.count; ++i) {
+    const int64_t start = panels.start(i);
+    pack<T>(block + start * p.depth, p.item.a + (row0 + start) * args.a_row + p.l0 * args.a_col, args.a_row,
+            args.a_col, panels.rows(i), p.depth, panels.rows(i));
+  }
+  for (int64_t j = col0; j < col0 + cols; j += kTileCols<T>) {
+    TileOut<T> out{nullptr, args.c_row, smaller(kTileCols<T>, col0 + cols - j), p.l0 > 0 || args.accumulate,
+                   nullptr};
+    if (args.bias && p.l0 + p.depth == args.k) out.bias = static_cast<const T*>(args.bias) + p.col0 + j;
+    const RowsB<T> b{p.b + j * p.depth, kTileCols<T>};
+    for (int64_t i = 0; i < panels.count; ++i) {
+      const int64_t start = panels.start(i);
+      const T* a = block + start * p.depth;
+      out.c = p.item.c + (row0 + start) * args.c_row + p.col0 + j;
+      with_rows<kTileRows>(panels.rows(i), [&]<int kRows>() {
+        tile<T, kRows, kTileVecs>(p.depth, PackedA<T, kRows>{a}, b, out);
+      });
+    }
+  }
+}
+
+template <class T>
+void gemm_packed(const GemmArgs* args, const Run* run) {
+  Run limited = *run;
+  limited.threads = static_cast<int>(smaller(run->threads, args->slots));
+  const int64_t b_size = (smaller(args->n, kGemmMaxColumns) + kGemmMaxPanel) * kGemmMaxDepth;
+  for (int64_t index = 0; index < args->batch; ++index) {
+    Packed<T> p{args, run, Item<T>(*args, index), static_cast<T*>(run->scratch)};
+    p.a = p.b + b_size;
+    p.a_size = kGemmMaxRows * kGemmMaxDepth + kGemmMaxPanel;
+    p.row_parts = parts(args->m, kBlockRows);
+    p.row_size = parts(parts(args->m, p.row_parts), kTileRows) * kTileRows;
+    p.row_parts = parts(args->m, p.row_size);
+    for (p.col0 = 0; p.col0 < args->n; p.col0 += kGemmMaxColumns) {
+      p.cols = smaller(kGemmMaxColumns, args->n - p.col0);
+      p.col_size = kChunkColumns;
+      p.col_parts = parts(p.cols, p.col_size);
+      p.l0 = 0;
+      do {
+        p.depth = smaller(kDepth<T>, args->k - p.l0);
+        run->parallel(&limited, parts(p.cols, kTileCols<T> * kPanelsAChunk), pack_chunk<T>, &p);
+        run->parallel(&limited, p.row_parts * p.col_parts, packed_chunk<T>, &p);
+        p.l0 += p.depth;
+      } while (p.l0 < args->k);
+    }
+  }
+}
+
+MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_gemm(KernelTable*) {}
+void fill_gemm(KernelTable* table) {
+  table->gemm_direct[kF32] = {gemm_direct<float>, MO_KERNEL_NAME("gemm_direct_f32")};
+  table->gemm_direct[kF64] = {gemm_direct<double>, MO_KERNEL_NAME("gemm_direct_f64")};
+  table->gemm_packed[kF32] = {gemm_packed<float>, MO_KERNEL_NAME("gemm_packed_f32")};
+  table->gemm_packed[kF64] = {gemm_packed<double>, MO_KERNEL_NAME("gemm_packed_f64")};
+}
 
 }  // namespace markone::MARKONE_ISA

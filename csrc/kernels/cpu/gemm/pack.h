@@ -1,0 +1,85 @@
+// Packing into panels: element (l, i) of a panel of `width` goes to l * width + i, so that the micro-kernel
+// reads one line after the other. What is missing at the edge becomes zero.
+#pragma once
+#include "kernels/cpu/gemm/tile.h"
+
+MO_ISA_BEGIN
+
+template <int... kI>
+struct Ints {};
+template <int kN, int... kI>
+struct CountTo : CountTo<kN - 1, kN - 1, kI...> {};
+template <int... kI>
+struct CountTo<0, kI...> {
+  using Type = Ints<kI...>;
+};
+
+// One step of a transposition: swaps the blocks of kHalf lanes off the diagonal.
+template <int kHalf, class V, int... kI>
+MO_INLINE void exchange(V& a, V& b, Ints<kI...>) {
+  constexpr int kN = V::kLanes;
+  const auto low = __builtin_shufflevector(a.v, b.v, ((kI & kHalf) ? kN + kI - kHalf : kI)...);
+  const auto high = __builtin_shufflevector(a.v, b.v, ((kI & kHalf) ? kN + kI : kI + kHalf)...);
+  a.v = low;
+  b.v = high;
+}
+template <int kHalf, class V>
+MO_INLINE void transpose_from(V (&rows)[V::kLanes]) {
+  if constexpr (kHalf < V::kLanes) {
+#pragma GCC unroll 16
+    for (int i = 0; i < V::kLanes; ++i) {
+      if (!(i & kHalf)) exchange<kHalf>(rows[i], rows[i + kHalf], typename CountTo<V::kLanes>::Type());
+    }
+    transpose_from<kHalf * 2>(rows);
+  }
+}
+template <class V>
+MO_INLINE void transpose(V (&rows)[V::kLanes]) {
+  transpose_from<1>(rows);
+}
+
+// What a packed panel may write past its end.
+inline constexpr int64_t kPackSlack = 16;
+
+// src(l, i) = src[i * stride_i + l * stride_l] for i < count <= width, l < depth. May write up to kPackSlack
+// numbers past the panel.
+template <class T>
+void pack(T* dst, const T* src, int64_t stride_i, int64_t stride_l, int64_t count, int64_t depth,
+          int64_t width) {
+  using V = Vec<T>;
+  constexpr int64_t kN = V::kLanes;
+  if (stride_i == 1 && width % kN == 0) {
+    for (int64_t l = 0; l < depth; ++l) {
+      const T* from = src + l * stride_l;
+      T* to = dst + l * width;
+      int64_t i = 0;
+      for (; i + kN <= count; i += kN) V::load(from + i).store(to + i);
+      for (; i < width; i += kN) V::load(from + i, i < count ? count - i : 0).store(to + i);
+    }
+  } else if (stride_l == 1 && (width <= kN || width % kN == 0)) {
+    // Each store writes a whole vector; where the panel is narrower the next one covers the rest.
+    for (int64_t l = 0; l < depth; l += kN) {
+      const int64_t n = depth - l < kN ? depth - l : kN;
+      for (int64_t i = 0; i < width; i += kN) {
+        V rows[kN];
+#pragma GCC unroll 16
+        for (int r = 0; r < kN; ++r) {
+          const T* from = src + (i + r) * stride_i + l;
+          rows[r] = i + r >= count ? V(0) : n == kN ? V::load(from) : V::load(from, n);
+        }
+        transpose(rows);
+#pragma GCC unroll 16
+        for (int r = 0; r < kN; ++r) {
+          if (r < n) rows[r].store(dst + (l + r) * width + i);
+        }
+      }
+    }
+  } else {
+    for (int64_t l = 0; l < depth; ++l) {
+      for (int64_t i = 0; i < count; ++i) dst[l * width + i] = src[i * stride_i + l * stride_l];
+      for (int64_t i = count; i < width; ++i) dst[l * width + i] = 0;
+    }
+  }
+}
+
+MO_ISA_END

@@ -1,0 +1,151 @@
+// The micro-kernel: a tile of outputs held in registers while K goes by. Every product of matrices, and every
+// convolution, ends here, and each output is acc = fma(a, b, acc) for one k after the other.
+#pragma once
+#include "kernels/cpu/vec.h"
+
+MO_ISA_BEGIN
+
+// Rows and vectors of a tile fill the registers: rows * vecs accumulators, the vectors of B, and a broadcast
+// of A or two.
+#if defined(MARKONE_ISA_avx512)
+inline constexpr int kTileRows = 14, kTileVecs = 2;  // 28 + 2 + 2 of 32
+#elif defined(MARKONE_ISA_avx2)
+inline constexpr int kTileRows = 6, kTileVecs = 2;  // 12 + 2 + 2 of 16
+#elif defined(MARKONE_ISA_neon)
+inline constexpr int kTileRows = 8, kTileVecs = 3;  // 24 + 3 + 2 of 32
+#else
+inline constexpr int kTileRows = 4, kTileVecs = 2;  // 8 + 2 + 1 and a product, of 16
+#endif
+// With one or two rows there is room for wider tiles, and their latency wants it.
+inline constexpr int kWideVecs = 4;
+
+template <class T>
+inline constexpr int kLanes = Vec<T>::kLanes;
+template <class T>
+inline constexpr int kTileCols = kTileVecs * kLanes<T>;
+
+// How m rows are cut into panels of nearly equal height: few rows would wait for the latency of the adder.
+struct Panels {
+  int64_t count, base, longer;
+  MO_INLINE explicit Panels(int64_t m) {
+    count = (m + kTileRows - 1) / kTileRows;
+    base = count ? m / count : 0;
+    longer = count ? m % count : 0;
+  }
+  MO_INLINE int64_t start(int64_t i) const { return i * base + (i < longer ? i : longer); }
+  MO_INLINE int rows(int64_t i) const { return static_cast<int>(base + (i < longer)); }
+};
+
+// Where element (l, i) of A is: packed as l * kRows + i, or in memory with any strides.
+template <class T, int kRows>
+struct PackedA {
+  const T* p;
+  MO_INLINE T at(int64_t l, int i) const { return p[l * kRows + i]; }
+};
+template <class T>
+struct StridedA {
+  const T* p;
+  int64_t row, col;
+  MO_INLINE T at(int64_t l, int i) const { return p[i * row + l * col]; }
+};
+
+// The number of lanes of vector j in a tile of `cols` columns.
+template <class T>
+MO_INLINE int64_t lanes_of(int64_t cols, int j) {
+  const int64_t n = cols - j * kLanes<T>;
+  return n < 0 ? 0 : n > kLanes<T> ? kLanes<T> : n;
+}
+
+// Row l of B: contiguous, whole or the first `cols` columns.
+template <class T>
+struct RowsB {
+  const T* p;
+  int64_t step;
+  MO_INLINE Vec<T> load(int64_t l, int j) const { return Vec<T>::load(p + l * step + j * kLanes<T>); }
+};
+template <class T>
+struct RowsEdgeB {
+  const T* p;
+  int64_t step, cols;
+  MO_INLINE Vec<T> load(int64_t l, int j) const {
+    return Vec<T>::load(p + l * step + j * kLanes<T>, lanes_of<T>(cols, j));
+  }
+};
+
+template <class T, int kRows, int kVecs, class A, class B>
+MO_INLINE void multiply(Vec<T> (&acc)[kRows][kVecs], int64_t k, const A& a, const B& b) {
+  for (int64_t l = 0; l < k; ++l) {
+    Vec<T> row[kVecs];
+#pragma GCC unroll 8
+    for (int j = 0; j < kVecs; ++j) row[j] = b.load(l, j);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const Vec<T> x(a.at(l, i));
+#pragma GCC unroll 8
+      for (int j = 0; j < kVecs; ++j) acc[i][j] = fma(x, row[j], acc[i][j]);
+    }
+  }
+}
+
+// Where a tile goes: `cols` columns of kRows rows of C, which begins as zero or as what is there.
+template <class T>
+struct TileOut {
+  T* c;
+  int64_t row;
+  int64_t cols;
+  bool from_c;
+  const T* bias;  // a number a column, or null
+};
+
+template <class T, int kRows, int kVecs, class A, class B>
+__attribute__((noinline)) void tile(int64_t k, A a, B b, TileOut<T> out) {
+  using V = Vec<T>;
+  V acc[kRows][kVecs];
+  const bool whole = out.cols == kVecs * V::kLanes;
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kVecs; ++j) acc[i][j] = V(0);
+  }
+  if (out.from_c) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kVecs; ++j) {
+        const T* p = out.c + i * out.row + j * V::kLanes;
+        acc[i][j] = whole ? V::load(p) : V::load(p, lanes_of<T>(out.cols, j));
+      }
+    }
+  }
+  multiply<T, kRows, kVecs>(acc, k, a, b);
+  if (out.bias) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kVecs; ++j) {
+      const V bias = V::load(out.bias + j * V::kLanes, lanes_of<T>(out.cols, j));
+#pragma GCC unroll 16
+      for (int i = 0; i < kRows; ++i) acc[i][j] = acc[i][j] + bias;
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kVecs; ++j) {
+      T* p = out.c + i * out.row + j * V::kLanes;
+      if (whole)
+        acc[i][j].store(p);
+      else
+        acc[i][j].store(p, lanes_of<T>(out.cols, j));
+    }
+  }
+}
+
+// Calls f.template operator()<rows>() for 1 <= rows <= kRows.
+template <int kRows, class F>
+MO_INLINE void with_rows(int rows, const F& f) {
+  if constexpr (kRows > 1) {
+    if (rows < kRows) return with_rows<kRows - 1>(rows, f);
+  }
+  f.template operator()<kRows>();
+}
+
+MO_ISA_END
