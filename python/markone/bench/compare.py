@@ -80,7 +80,8 @@ def compare(group: str, case: str, threads: int = 1, rounds: int = 15, seconds: 
 
 def print_table(group: str, results: list[Result], threads: int) -> None:
     """One row a case: markone's median, each peer's median and its ratio."""
-    print(f"{group}, {threads} thread{'s' if threads > 1 else ''}; ratio = peer's time / markone's, above 1 is ahead")
+    plural = "s" if threads > 1 else ""
+    print(f"{group}, {threads} thread{plural}; ratio = peer's time / markone's, above 1 is ahead")
     for result in results:
         row = f"{result.case:<28} markone {result.median('markone') * 1e3:9.3f} ms"
         for peer in result.seconds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -17,10 +18,7 @@ def _lenet5(batch: int, library: str) -> Callable[[int], Callable[[], Any]]:
         rng = np.random.default_rng(0)
         images = rng.standard_normal((batch, 1, 28, 28), dtype=np.float32)
         labels = rng.integers(0, 10, batch)
-        if library == "markone":
-            import markone as lib
-        else:
-            import torch as lib
+        lib: Any = importlib.import_module(library)
         lib.set_num_threads(threads)
         lib.manual_seed(0)
         nn: Any = lib.nn

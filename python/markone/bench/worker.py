@@ -1,7 +1,7 @@
 """One peer in a process of its own: reads how many repetitions to time, answers with seconds per repetition.
 
-``python -m markone.bench.worker GROUP CASE PEER THREADS`` prints ``ready`` when the case is built and warm; then
-each line with a count on standard input is answered by the seconds that one repetition took on average.
+``python -m markone.bench.worker GROUP CASE PEER THREADS`` prints ``ready`` when the case is built and warm;
+then each line with a count on standard input is answered by the seconds that one repetition took on average.
 """
 
 from __future__ import annotations
