@@ -38,6 +38,13 @@ struct KernelTable {
   Entry<GemmArgs> gemm_direct[kDTypeCount];
   Entry<GemmArgs> gemm_packed[kDTypeCount];
   Entry<GemmArgs> gemm_ref[kDTypeCount];
+
+  // Convolution and the gradient of its input, and the gradient of its weights: as a product of matrices
+  // whose right side is never stored, and plain loops.
+  Entry<ConvArgs> conv_implicit[kDTypeCount];
+  Entry<ConvArgs> conv_ref[kDTypeCount];
+  Entry<ConvWeightGradArgs> conv_weight_grad_implicit[kDTypeCount];
+  Entry<ConvWeightGradArgs> conv_weight_grad_ref[kDTypeCount];
 };
 
 // Each fills what it has and leaves the rest as it is.

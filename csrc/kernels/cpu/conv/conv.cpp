@@ -1,9 +1,276 @@
-// 2-d convolution and its two gradients.
+// 2-d convolution as a product of matrices: rows are output channels, columns are output positions, K runs
+// over (channel, tap). The right side is read from the image by a table of offsets, so it is never stored.
 #include "contract/table.h"
+#include "kernels/cpu/gemm/planes.h"
 #include "kernels/cpu/vec.h"
+
+MO_ISA_BEGIN
+
+// Row l of B: at an offset of its own.
+template <class T>
+struct OffsetB {
+  const T* p;
+  const int64_t* offset;
+  MO_INLINE Vec<T> load(int64_t l, int j) const { return Vec<T>::load(p + offset[l] + j * kLanes<T>); }
+};
+template <class T>
+struct OffsetEdgeB {
+  const T* p;
+  const int64_t* offset;
+  int64_t cols;
+  MO_INLINE Vec<T> load(int64_t l, int j) const {
+    return Vec<T>::load(p + offset[l] + j * kLanes<T>, lanes_of<T>(cols, j));
+  }
+};
+
+// A run of a tile's columns that are outputs: columns [at, at + count) go to y + to.
+struct Segment {
+  int64_t at, count, to;
+};
+
+template <class T>
+struct ConvOut {
+  T* y;
+  int64_t row, col;  // strides of y from channel to channel and from column to column
+  bool from_y;
+  const T* bias;  // a number a row, or null
+  const Segment* segments;
+  int64_t count;
+};
+
+template <class T, int kRows, int kVecs, class B>
+__attribute__((noinline)) void conv_tile(int64_t k, const T* a, B b, const ConvOut<T>& out) {
+  using V = Vec<T>;
+  constexpr int64_t kWidth = kVecs * V::kLanes;
+  V acc[kRows][kVecs];
+  alignas(64) T buffer[kRows * kWidth];
+  const bool plain = out.count == 1 && out.segments[0].at == 0 && out.col == 1;
+  const int64_t cols = out.segments[0].count;
+  T* const y = out.y + out.segments[0].to;
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kVecs; ++j) acc[i][j] = V(0);
+  }
+  if (out.from_y) {
+    if (!plain) {
+      for (int64_t i = 0; i < kRows * kWidth; i += V::kLanes) V(0).store(buffer + i);
+      for (int64_t i = 0; i < kRows; ++i) {
+        for (int64_t s = 0; s < out.count; ++s) {
+          const Segment& seg = out.segments[s];
+          copy_run(buffer + i * kWidth + seg.at, out.y + i * out.row + seg.to, seg.count, out.col);
+        }
+      }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kVecs; ++j) {
+        acc[i][j] = plain ? V::load(y + i * out.row + j * V::kLanes, lanes_of<T>(cols, j))
+                          : V::load(buffer + i * kWidth + j * V::kLanes);
+      }
+    }
+  }
+  multiply<T, kRows, kVecs>(acc, k, PackedA<T, kRows>{a}, b);
+  if (out.bias) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kVecs; ++j) acc[i][j] = acc[i][j] + V(out.bias[i]);
+    }
+  }
+  if (plain) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kVecs; ++j) {
+        if (cols >= (j + 1) * V::kLanes)
+          acc[i][j].store(y + i * out.row + j * V::kLanes);
+        else
+          acc[i][j].store(y + i * out.row + j * V::kLanes, lanes_of<T>(cols, j));
+      }
+    }
+    return;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kVecs; ++j) acc[i][j].store(buffer + i * kWidth + j * V::kLanes);
+  }
+  for (int64_t i = 0; i < kRows; ++i) {
+    for (int64_t s = 0; s < out.count; ++s) {
+      const Segment& seg = out.segments[s];
+      const T* from = buffer + i * kWidth + seg.at;
+      T* to = out.y + i * out.row + seg.to;
+      if (out.col == 1) {
+        copy_run(to, from, seg.count, 1);
+      } else {
+        for (int64_t j = 0; j < seg.count; ++j) to[j * out.col] = from[j];
+      }
+    }
+  }
+}
+
+template <class T>
+struct Conv {
+  const ConvArgs* args;
+  const Run* run;
+  int64_t taps, blocks, tiles_h, tiles_w;  // blocks of output channels
+  int64_t* offsets;
+  T* weights;
+  int64_t block_size;  // packed weights of one block, with slack
+  bool dense;          // K of a weight row is contiguous
+};
+
+template <class T>
+void pack_weights(void* context, int64_t chunk, int) {
+  const Conv<T>& conv = *static_cast<const Conv<T>*>(context);
+  const ConvArgs& args = *conv.args;
+  const int64_t row0 = chunk % conv.blocks * args.tiling.rows;
+  const int64_t rows = smaller(args.tiling.rows, args.rows - row0);
+  const T* from = static_cast<const T*>(args.weight) + chunk / conv.blocks * args.w_group + row0 * args.w_row;
+  T* to = conv.weights + chunk * conv.block_size;
+  const Panels panels(rows);
+  for (int64_t c0 = 0; c0 < args.depth; c0 += args.tiling.depth) {
+    const int64_t channels = smaller(args.tiling.depth, args.depth - c0), k = channels * conv.taps;
+    for (int64_t p = 0; p < panels.count; ++p) {
+      const int height = panels.rows(p);
+      const T* panel = from + panels.start(p) * args.w_row + c0 * args.w_channel;
+      if (conv.dense) {
+        pack<T>(to, panel, args.w_row, 1, height, k, height);
+        to += k * height;
+        continue;
+      }
+      for (int64_t c = 0; c < channels; ++c) {
+        for (int64_t r = 0; r < args.h.taps; ++r) {
+          for (int64_t s = 0; s < args.w.taps; ++s) {
+            const T* w = panel + c * args.w_channel + r * args.w_h + s * args.w_w;
+            for (int i = 0; i < height; ++i) *to++ = w[i * args.w_row];
+          }
+        }
+      }
+    }
+  }
+}
+
+// The outputs among positions [p, p + width) of a tile.
+template <int64_t kMax>
+struct Segments {
+  Segment list[kMax];
+  int64_t count = 0;
+  Segments(int64_t p, int64_t width, int64_t step, int64_t cols, int64_t y_h, int64_t y_w) {
+    int64_t row = p / step, col = p % step;
+    for (int64_t at = 0; at < width; ++row) {
+      const int64_t next = step - col;
+      if (col < cols) {
+        const int64_t left = cols - col, room = width - at;
+        list[count++] = {at, left < room ? left : room, row * y_h + col * y_w};
+      }
+      at += next;
+      col = 0;
+    }
+  }
+};
+
+template <class T, int kVecs>
+void conv_block(const Conv<T>& conv, const T* base, const T* weights, T* y, const T* bias, int64_t k,
+                int64_t rows, int64_t out_h, int64_t out_w, bool first, bool copied) {
+  constexpr int64_t kWidth = kVecs * kLanes<T>;
+  const ConvArgs& args = *conv.args;
+  int64_t step = args.tiling.width, cols = out_w, y_h = args.y_h;
+  int64_t positions = (out_h - 1) * step + out_w;
+  if (step == out_w && y_h == out_w * args.y_w) cols = step = positions;
+  const Panels panels(rows);
+  for (int64_t p = 0; p < positions; p += kWidth) {
+    const int64_t width = smaller(kWidth, positions - p);
+    const Segments<kWidth + 1> segments(p, width, step, cols, y_h, args.y_w);
+    if (segments.count == 0) continue;
+    ConvOut<T> out{nullptr, args.y_row, args.y_w, !first, nullptr, segments.list, segments.count};
+    const bool whole = copied || width == kWidth;
+    for (int64_t i = 0; i < panels.count; ++i) {
+      const int64_t start = panels.start(i);
+      const T* a = weights + start * k;
+      out.y = y + start * args.y_row;
+      if (bias) out.bias = bias + start;
+      with_rows<kVecs == kTileVecs ? kTileRows : 2>(panels.rows(i), [&]<int kRows>() {
+        if (whole)
+          conv_tile<T, kRows, kVecs>(k, a, OffsetB<T>{base + p, conv.offsets}, out);
+        else
+          conv_tile<T, kRows, kVecs>(k, a, OffsetEdgeB<T>{base + p, conv.offsets, width}, out);
+      });
+    }
+  }
+}
+
+template <class T>
+void conv_chunk(void* context, int64_t chunk, int slot) {
+  const Conv<T>& conv = *static_cast<const Conv<T>*>(context);
+  const ConvArgs& args = *conv.args;
+  const ConvTiling& t = args.tiling;
+  const int64_t w0 = chunk % conv.tiles_w * t.tile_w;
+  chunk /= conv.tiles_w;
+  const int64_t h0 = chunk % conv.tiles_h * t.tile_h;
+  chunk /= conv.tiles_h;
+  const int64_t block = chunk % (conv.blocks * args.groups), n = chunk / (conv.blocks * args.groups);
+  const int64_t g = block / conv.blocks, row0 = block % conv.blocks * t.rows;
+  const int64_t rows = smaller(t.rows, args.rows - row0);
+  const int64_t out_h = smaller(t.tile_h, args.h.out - h0), out_w = smaller(t.tile_w, args.w.out - w0);
+  const T* x = static_cast<const T*>(args.x) + n * args.x_batch + g * args.x_group;
+  T* y = static_cast<T*>(args.y) + n * args.y_batch + g * args.y_group + row0 * args.y_row + h0 * args.y_h +
+         w0 * args.y_w;
+  const T* weights = conv.weights + block * conv.block_size;
+  const T* bias = args.bias ? static_cast<const T*>(args.bias) + g * args.rows + row0 : nullptr;
+  T* planes = reinterpret_cast<T*>(static_cast<char*>(conv.run->scratch) + t.table_bytes + t.shared_bytes +
+                                   slot * t.slot_bytes);
+  int64_t c0 = 0;
+  do {
+    const int64_t channels = smaller(t.depth, args.depth - c0), k = channels * conv.taps;
+    const bool copied = t.period_h > 0, last = c0 + channels == args.depth;
+    const T* base = planes;
+    if (copied)
+      fill_planes(args, planes, x, c0, channels, h0, w0, out_h);
+    else
+      base = x + c0 * args.x_channel + h0 * args.x_h + w0 * args.x_w;
+    const auto multiply_block = rows <= 2 ? conv_block<T, kWideVecs> : conv_block<T, kTileVecs>;
+    multiply_block(conv, base, weights, y, last ? bias : nullptr, k, rows, out_h, out_w, c0 == 0, copied);
+    weights += k * rows;
+    c0 += channels;
+  } while (c0 < args.depth);
+}
+
+template <class T>
+void conv_implicit(const ConvArgs* args, const Run* run) {
+  const ConvTiling& t = args->tiling;
+  Run limited = *run;
+  limited.threads = static_cast<int>(smaller(run->threads, t.slots));
+  Conv<T> conv{args,
+               run,
+               args->h.taps * args->w.taps,
+               parts(args->rows, t.rows),
+               parts(args->h.out, t.tile_h),
+               parts(args->w.out, t.tile_w),
+               static_cast<int64_t*>(run->scratch),
+               reinterpret_cast<T*>(static_cast<char*>(run->scratch) + t.table_bytes),
+               0,
+               false};
+  conv.block_size = t.rows * args->depth * conv.taps + kConvSlack;
+  conv.dense = args->w_w == 1 && args->w_h == args->w.taps && args->w_channel == conv.taps;
+  fill_offsets(*args, conv.offsets);
+  const int64_t blocks = args->groups * conv.blocks;
+  run->parallel(&limited, blocks, pack_weights<T>, &conv);
+  run->parallel(&limited, args->batch * blocks * conv.tiles_h * conv.tiles_w, conv_chunk<T>, &conv);
+}
+
+MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_conv(KernelTable*) {}
+void fill_conv_weight_grad(KernelTable* table);
+
+void fill_conv(KernelTable* table) {
+  table->conv_implicit[kF32] = {conv_implicit<float>, MO_KERNEL_NAME("conv_implicit_f32")};
+  table->conv_implicit[kF64] = {conv_implicit<double>, MO_KERNEL_NAME("conv_implicit_f64")};
+  fill_conv_weight_grad(table);
+}
 
 }  // namespace markone::MARKONE_ISA

@@ -23,9 +23,6 @@ inline constexpr int64_t kBlockRows = 120, kChunkColumns = 512;
 static_assert(kBlockRows <= kGemmMaxRows && kDepth<float> <= kGemmMaxDepth &&
               kDepth<double> <= kGemmMaxDepth);
 
-MO_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-MO_INLINE int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
-
 template <class T>
 struct Item {
   const T* a;

@@ -1,0 +1,195 @@
+// The gradient of a convolution's weights as a product of matrices: rows are (channel, tap), columns are
+// output channels, K runs over the outputs of image after image. The left side is read from the image, the
+// right side is the gradient with its channels packed side by side.
+#include "contract/table.h"
+#include "kernels/cpu/gemm/planes.h"
+#include "kernels/cpu/vec.h"
+
+MO_ISA_BEGIN
+
+// Up to one vector of output channels leaves room for twice the rows.
+inline constexpr int kTallRows = 2 * kTileRows;
+
+// A row of A a pointer; kUnit where neighbours lie side by side.
+template <class T, int kRows, bool kUnit>
+struct PointersA {
+  const T* const* p;
+  int64_t step;
+  MO_INLINE T at(int64_t l, int i) const { return p[i][kUnit ? l : l * step]; }
+};
+
+template <class T>
+struct Walk {
+  const T* x;
+  const int64_t* offset;  // of each row of the tile
+  int64_t row, col;       // from output row to output row and from column to column
+  int64_t out_h, out_w;
+  const T* gradient;  // packed
+  T* sum;
+  int64_t sum_row;
+  bool from_sum;
+};
+
+template <class T, int kRows, int kVecs>
+__attribute__((noinline)) void filter_tile(const Walk<T>& walk) {
+  using V = Vec<T>;
+  constexpr int64_t kWidth = kVecs * V::kLanes;
+  V acc[kRows][kVecs];
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kVecs; ++j)
+      acc[i][j] = walk.from_sum ? V::load(walk.sum + i * walk.sum_row + j * V::kLanes) : V(0);
+  }
+  const T* p[kRows];
+  for (int i = 0; i < kRows; ++i) p[i] = walk.x + walk.offset[i];
+  RowsB<T> b{walk.gradient, kWidth};
+  for (int64_t h = 0; h < walk.out_h; ++h) {
+    if (walk.col == 1)
+      multiply<T, kRows, kVecs>(acc, walk.out_w, PointersA<T, kRows, true>{p, 1}, b);
+    else
+      multiply<T, kRows, kVecs>(acc, walk.out_w, PointersA<T, kRows, false>{p, walk.col}, b);
+    for (int i = 0; i < kRows; ++i) p[i] += walk.row;
+    b.p += walk.out_w * kWidth;
+  }
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kVecs; ++j) acc[i][j].store(walk.sum + i * walk.sum_row + j * V::kLanes);
+  }
+}
+
+template <class T>
+struct WeightGrad {
+  const ConvWeightGradArgs* args;
+  const Run* run;
+  int64_t taps, depth_blocks, row_blocks, tiles_h, tiles_w;
+  int64_t sum_row;   // columns of the sums, in whole vectors
+  int64_t sum_size;  // of one part
+  int64_t* offsets;
+  T* sums;
+  bool tall;
+};
+
+template <class T>
+void sum_chunk(void* context, int64_t chunk, int slot) {
+  const WeightGrad<T>& grad = *static_cast<const WeightGrad<T>*>(context);
+  const ConvWeightGradArgs& args = *grad.args;
+  const ConvTiling& t = args.tiling;
+  const int64_t row0 = chunk % grad.row_blocks * t.rows;
+  chunk /= grad.row_blocks;
+  const int64_t c0 = chunk % grad.depth_blocks * t.depth;
+  chunk /= grad.depth_blocks;
+  const int64_t g = chunk % args.groups, part = chunk / args.groups;
+  const int64_t rows = smaller(t.rows, args.rows - row0), channels = smaller(t.depth, args.depth - c0);
+  const int64_t width = (grad.tall ? 1 : kTileVecs) * kLanes<T>;
+  const int64_t k = channels * grad.taps;
+  const bool copied = t.period_h > 0;
+  T* planes = reinterpret_cast<T*>(static_cast<char*>(grad.run->scratch) + t.table_bytes + t.shared_bytes +
+                                   slot * t.slot_bytes);
+  // Planes first, then the packed gradient.
+  T* packed = planes + (copied ? t.depth * t.period_h * t.period_w * t.plane : 0);
+  T* sums = grad.sums + part * grad.sum_size + (g * args.depth + c0) * grad.taps * grad.sum_row + row0;
+  bool first = true;
+  const int64_t end = smaller(args.batch, (part + 1) * args.images);
+  for (int64_t n = part * args.images; n < end; ++n) {
+    const T* x = static_cast<const T*>(args.x) + n * args.x_batch + g * args.x_group;
+    for (int64_t h0 = 0; h0 < args.h.out; h0 += t.tile_h) {
+      for (int64_t w0 = 0; w0 < args.w.out; w0 += t.tile_w, first = false) {
+        const int64_t out_h = smaller(t.tile_h, args.h.out - h0), out_w = smaller(t.tile_w, args.w.out - w0);
+        Walk<T> walk{planes, nullptr, t.width, 1, out_h, out_w, packed, nullptr, grad.sum_row, !first};
+        if (copied) {
+          fill_planes(args, planes, x, c0, channels, h0, w0, out_h);
+        } else {
+          walk.row = args.h.out > 1 ? args.h.stride * args.x_h : 0;
+          walk.col = args.w.out > 1 ? args.w.stride * args.x_w : 1;
+          walk.x = x + c0 * args.x_channel + h0 * walk.row + w0 * walk.col;
+        }
+        for (int64_t m = 0; m < rows; m += width) {
+          const T* from = static_cast<const T*>(args.gradient) + n * args.g_batch + g * args.g_group +
+                          (row0 + m) * args.g_row + h0 * args.g_h + w0 * args.g_w;
+          const int64_t count = smaller(width, rows - m);
+          if (args.g_h == out_w * args.g_w) {
+            pack<T>(packed, from, args.g_row, args.g_w, count, out_h * out_w, width);
+          } else {
+            for (int64_t h = 0; h < out_h; ++h)
+              pack<T>(packed + h * out_w * width, from + h * args.g_h, args.g_row, args.g_w, count, out_w,
+                      width);
+          }
+          const int64_t tall = grad.tall ? kTallRows : kTileRows;
+          const int64_t panels = parts(k, tall), base = k / panels, longer = k % panels;
+          for (int64_t i = 0, at = 0; i < panels; ++i) {
+            const int height = static_cast<int>(base + (i < longer));
+            walk.offset = grad.offsets + at;
+            walk.sum = sums + at * grad.sum_row + m;
+            if (grad.tall)
+              with_rows<kTallRows>(height, [&]<int kRows>() { filter_tile<T, kRows, 1>(walk); });
+            else
+              with_rows<kTileRows>(height, [&]<int kRows>() { filter_tile<T, kRows, kTileVecs>(walk); });
+            at += height;
+          }
+        }
+      }
+    }
+  }
+}
+
+// Adds the parts of one (group, channel), from the first to the last.
+template <class T>
+void add_chunk(void* context, int64_t chunk, int) {
+  const WeightGrad<T>& grad = *static_cast<const WeightGrad<T>*>(context);
+  const ConvWeightGradArgs& args = *grad.args;
+  const int64_t g = chunk / args.depth, c = chunk % args.depth;
+  T* out = static_cast<T*>(args.weight) + (g * args.rows * args.depth + c) * grad.taps;
+  T* sums = grad.sums + chunk * grad.taps * grad.sum_row;
+  for (int64_t i = 0; i < grad.taps; ++i) {
+    T* sum = sums + i * grad.sum_row;
+    for (int64_t m = 0; m < args.rows; m += kLanes<T>) {
+      Vec<T> total = Vec<T>::load(sum + m);
+      for (int64_t part = 1; part < args.parts; ++part)
+        total = total + Vec<T>::load(sum + part * grad.sum_size + m);
+      total.store(sum + m);
+    }
+    for (int64_t m = 0; m < args.rows; ++m) out[m * args.depth * grad.taps + i] = sum[m];
+  }
+}
+
+template <class T>
+void weight_grad(const ConvWeightGradArgs* args, const Run* run) {
+  const ConvTiling& t = args->tiling;
+  Run limited = *run;
+  limited.threads = static_cast<int>(smaller(run->threads, t.slots));
+  WeightGrad<T> grad{args,
+                     run,
+                     args->h.taps * args->w.taps,
+                     parts(args->depth, t.depth),
+                     parts(args->rows, t.rows),
+                     parts(args->h.out, t.tile_h),
+                     parts(args->w.out, t.tile_w),
+                     0,
+                     0,
+                     static_cast<int64_t*>(run->scratch),
+                     reinterpret_cast<T*>(static_cast<char*>(run->scratch) + t.table_bytes),
+                     smaller(args->rows, t.rows) <= kLanes<T>};
+  const int64_t width = (grad.tall ? 1 : kTileVecs) * kLanes<T>;
+  static_assert(kConvPanel % (kTileVecs * kLanes<T>) == 0 && kTileVecs * kLanes<T> <= kConvTile);
+  grad.sum_row = parts(args->rows, width) * width;
+  grad.sum_size = args->groups * args->depth * grad.taps * grad.sum_row;
+  fill_offsets(*args, grad.offsets);
+  run->parallel(&limited, args->parts * args->groups * grad.depth_blocks * grad.row_blocks, sum_chunk<T>,
+                &grad);
+  run->parallel(&limited, args->groups * args->depth, add_chunk<T>, &grad);
+}
+
+MO_ISA_END
+
+namespace markone::MARKONE_ISA {
+
+void fill_conv_weight_grad(KernelTable* table) {
+  table->conv_weight_grad_implicit[kF32] = {weight_grad<float>,
+                                            MO_KERNEL_NAME("conv_weight_grad_implicit_f32")};
+  table->conv_weight_grad_implicit[kF64] = {weight_grad<double>,
+                                            MO_KERNEL_NAME("conv_weight_grad_implicit_f64")};
+}
+
+}  // namespace markone::MARKONE_ISA

@@ -1,0 +1,94 @@
+// The input of a convolution as rows that a tile can read: where it lies, or copied into planes with their
+// zeros. Outputs are counted along such rows, `width` numbers apart, so that the input of one tap for
+// neighbouring outputs is contiguous whatever the stride; what falls between two rows is computed and
+// dropped.
+#pragma once
+#include "contract/conv.h"
+#include "kernels/cpu/gemm/pack.h"
+
+MO_ISA_BEGIN
+
+// Rounded up; b > 0 and any a.
+MO_INLINE int64_t divide_up(int64_t a, int64_t b) { return a / b + (a % b > 0); }
+
+template <class T>
+MO_INLINE void zero_run(T* to, int64_t n) {
+  for (int64_t i = 0; i < n; i += kLanes<T>) {
+    if (n - i >= kLanes<T>)
+      Vec<T>(0).store(to + i);
+    else
+      Vec<T>(0).store(to + i, n - i);
+  }
+}
+
+template <class T>
+MO_INLINE void copy_run(T* to, const T* from, int64_t n, int64_t stride) {
+  if (stride == 1) {
+    int64_t i = 0;
+    for (; i + kLanes<T> <= n; i += kLanes<T>) Vec<T>::load(from + i).store(to + i);
+    if (i < n) Vec<T>::load(from + i, n - i).store(to + i, n - i);
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[i] = from[i * stride];
+  }
+}
+
+// Row q, column j of the plane is input (first_h + q * h.stride, first_w + j * w.stride), zero outside.
+template <class T>
+void fill_plane(T* to, const T* x, const ConvAxis& h, const ConvAxis& w, int64_t x_h, int64_t x_w,
+                int64_t first_h, int64_t first_w, int64_t rows, int64_t width) {
+  int64_t begin = first_w < 0 ? divide_up(-first_w, w.stride) : 0;
+  int64_t end = first_w < w.in ? divide_up(w.in - first_w, w.stride) : 0;
+  end = smaller(end, width);
+  if (begin >= end) begin = end = 0;
+  // The product may not fit where a single number is copied.
+  const int64_t step = end - begin > 1 ? w.stride * x_w : 1;
+  for (int64_t q = 0; q < rows; ++q, to += width) {
+    const int64_t ih = first_h + q * h.stride;
+    if (ih < 0 || ih >= h.in) {
+      zero_run(to, width);
+      continue;
+    }
+    zero_run(to, begin);
+    copy_run(to + begin, x + ih * x_h + (first_w + begin * w.stride) * x_w, end - begin, step);
+    zero_run(to + end, width - end);
+  }
+}
+
+// The planes of channels [c0, c0 + count) for the outputs from (h0, w0) on: plane (c, r, s) at
+// ((c * period_h + r) * period_w + s) * plane.
+template <class T, class Args>
+void fill_planes(const Args& args, T* to, const T* x, int64_t c0, int64_t count, int64_t h0, int64_t w0,
+                 int64_t out_rows) {
+  const ConvTiling& t = args.tiling;
+  const int64_t rows = out_rows + (args.h.taps - 1) / t.period_h * t.step_h;
+  for (int64_t c = c0; c < c0 + count; ++c) {
+    for (int64_t r = 0; r < t.period_h; ++r) {
+      for (int64_t s = 0; s < t.period_w; ++s, to += t.plane) {
+        fill_plane(to, x + c * args.x_channel, args.h, args.w, args.x_h, args.x_w,
+                   h0 * args.h.stride + r * args.h.dilation - args.h.pad,
+                   w0 * args.w.stride + s * args.w.dilation - args.w.pad, rows, t.width);
+        // The last row's zeros to the right, where a row shares them with the next one.
+        zero_run(to + rows * t.width, kConvShared);
+      }
+    }
+  }
+}
+
+// The offset of each (c, r, s) of a block of channels from the output's own place.
+template <class Args>
+void fill_offsets(const Args& args, int64_t* to) {
+  const ConvTiling& t = args.tiling;
+  for (int64_t c = 0; c < smaller(t.depth, args.depth); ++c) {
+    for (int64_t r = 0; r < args.h.taps; ++r) {
+      for (int64_t s = 0; s < args.w.taps; ++s) {
+        if (t.period_h == 0)
+          *to++ = c * args.x_channel + r * args.h.dilation * args.x_h + s * args.w.dilation * args.x_w;
+        else
+          *to++ = ((c * t.period_h + r % t.period_h) * t.period_w + s % t.period_w) * t.plane +
+                  r / t.period_h * t.step_h * t.width + s / t.period_w * t.step_w;
+      }
+    }
+  }
+}
+
+MO_ISA_END

@@ -1,0 +1,157 @@
+#include "ops/conv_tiling.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace markone {
+namespace {
+
+// A block of K: deep enough that loading and storing the sums costs little, and shallow enough that a panel
+// of weights stays in the first cache.
+constexpr int64_t kDepth = 384;
+// What a chunk reads again and again has to stay in the second cache, beside a block of weights.
+constexpr int64_t kTileBytes = 192 * 1024;
+constexpr int64_t kTileColumns = 1024;
+// Output channels of a chunk: their weights, kRows * kDepth, stay in the second cache.
+constexpr int64_t kRows = 128;
+// The weight gradient: outputs whose packed gradient, one vector or two each, stays in the first cache.
+constexpr int64_t kGradPositions = 512, kGradDepth = 256;
+// So many chunks at least, where the parts of the sum may be cut freely, and not more memory than this.
+constexpr int64_t kGradChunks = 32, kGradBytes = int64_t{64} << 20;
+
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
+
+// One plane for each remainder of tap * dilation by stride, or one for each tap.
+struct AxisPlan {
+  int64_t period, step, reach;  // reach: how far the last tap reads past the output's own place
+};
+AxisPlan by_phase(const ConvAxis& axis) {
+  const int64_t period = std::min(axis.taps, axis.stride / std::gcd(axis.stride, axis.dilation));
+  // In a single use the product may be of numbers that the axis never multiplies.
+  const int64_t step = period < axis.taps ? period * axis.dilation / axis.stride : 0;
+  return {period, step, (axis.taps - 1) / period * step};
+}
+AxisPlan by_tap(const ConvAxis& axis) { return {axis.taps, 0, 0}; }
+
+// Dilation far beyond a tile would copy what no tap reads.
+bool too_far(const AxisPlan& plan, int64_t tile) { return plan.reach > 4 * tile + 64; }
+
+// The zeros that end a row and those that begin the next may be the same.
+int64_t shared_zeros(const ConvAxis& axis, const AxisPlan& plan, int64_t tile) {
+  if (plan.period != 1 || tile != axis.out || axis.pad <= 0) return 0;
+  const int64_t full = tile + plan.reach;
+  const int64_t data_end = divide_up(axis.in + axis.pad, axis.stride);
+  return std::clamp<int64_t>(std::min(divide_up(axis.pad, axis.stride), full - data_end), 0, kConvShared);
+}
+
+// Cycles of 16 multiplications for one channel and one row of outputs.
+double compute_cost(int64_t width, int64_t taps, int64_t rows) {
+  return static_cast<double>(width) * static_cast<double>(taps) * static_cast<double>(rows) / 16;
+}
+// Cycles to copy so many rows.
+double copy_cost(int64_t rows, int64_t width, int64_t blocks) {
+  return static_cast<double>(rows) * (static_cast<double>(width) / 4 + 8) * static_cast<double>(blocks);
+}
+
+void set_planes(ConvTiling* t, const AxisPlan& h, const AxisPlan& w, int64_t width) {
+  t->period_h = h.period;
+  t->period_w = w.period;
+  t->step_h = h.step;
+  t->step_w = w.step;
+  t->width = width;
+}
+
+template <class Args>
+void set_table(Args* args, int64_t slots) {
+  ConvTiling& t = args->tiling;
+  t.table_bytes = round_up(t.depth * args->h.taps * args->w.taps * 8, 64);
+  t.slots = slots;
+}
+
+int64_t balanced(int64_t n, int64_t size) { return divide_up(n, divide_up(n, size)); }
+
+}  // namespace
+
+int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
+  ConvTiling& t = args->tiling;
+  const ConvAxis &h = args->h, &w = args->w;
+  const int64_t taps = h.taps * w.taps;
+  t.rows = balanced(args->rows, kRows);
+  t.depth = args->depth ? balanced(args->depth, std::max<int64_t>(1, kDepth / taps)) : 1;
+  t.tile_w = balanced(w.out, kTileColumns);
+
+  AxisPlan ph = by_phase(h), pw = by_phase(w);
+  const AxisPlan tap = by_tap(w);
+  if (too_far(pw, t.tile_w)) pw = tap;
+  if (too_far(ph, 64)) ph = by_tap(h);
+  const int64_t blocks = divide_up(args->rows, kRows);
+  const int64_t phase_width = t.tile_w + pw.reach - shared_zeros(w, pw, t.tile_w);
+  const double phase =
+      compute_cost(phase_width, taps, args->rows) + copy_cost(ph.period * pw.period, phase_width, blocks);
+  const double by_taps =
+      compute_cost(t.tile_w, taps, args->rows) + copy_cost(ph.period * w.taps, t.tile_w, blocks);
+  const bool in_place = h.stride == 1 && w.stride == 1 && h.pad == 0 && w.pad == 0 &&
+                        h.out + (h.taps - 1) * h.dilation <= h.in &&
+                        w.out + (w.taps - 1) * w.dilation <= w.in && (args->x_w == 1 || w.in == 1) &&
+                        (h.out == 1 || args->x_h >= w.out);
+  const int64_t place_width = h.out == 1 ? std::max<int64_t>(args->x_h, w.out) : args->x_h;
+  int64_t row_bytes = 0, reach = 0;
+  if (in_place && compute_cost(place_width, taps, args->rows) <= std::min(phase, by_taps)) {
+    t.period_h = t.period_w = t.step_h = t.step_w = t.plane = 0;
+    t.width = place_width;
+    row_bytes = t.depth * t.width * size;
+    reach = std::min(h.taps, (h.taps - 1) * h.dilation);
+  } else {
+    if (by_taps < phase)
+      set_planes(&t, ph, tap, t.tile_w);
+    else
+      set_planes(&t, ph, pw, phase_width);
+    row_bytes = t.depth * t.period_h * t.period_w * t.width * size;
+    reach = ph.reach;
+  }
+  t.tile_h =
+      balanced(h.out, std::max<int64_t>(std::min<int64_t>(4 + reach, 64), kTileBytes / row_bytes - reach));
+  if (t.period_h) t.plane = (t.tile_h + ph.reach) * t.width + kConvSlack;
+  set_table(args, slots);
+  t.shared_bytes = round_up(
+      args->groups * divide_up(args->rows, t.rows) * (t.rows * args->depth * taps + kConvSlack) * size, 64);
+  t.slot_bytes = t.period_h ? round_up(t.depth * t.period_h * t.period_w * t.plane * size, 64) : 0;
+  return t.table_bytes + t.shared_bytes + slots * t.slot_bytes;
+}
+
+int64_t plan_tiling(ConvWeightGradArgs* args, int64_t size, int64_t slots) {
+  ConvTiling& t = args->tiling;
+  const ConvAxis &h = args->h, &w = args->w;
+  const int64_t taps = h.taps * w.taps;
+  t.rows = args->rows <= kConvPanel ? args->rows : kConvPanel;
+  t.depth = balanced(args->depth, std::max<int64_t>(1, kGradDepth / taps));
+  t.tile_w = balanced(w.out, kGradPositions);
+  t.tile_h = balanced(h.out, std::max<int64_t>(1, kGradPositions / t.tile_w));
+  int64_t planes = 0;
+  const bool in_place = h.pad <= 0 && w.pad <= 0 &&
+                        (h.out - 1) * h.stride + (h.taps - 1) * h.dilation < h.in &&
+                        (w.out - 1) * w.stride + (w.taps - 1) * w.dilation < w.in;
+  if (in_place) {
+    t.period_h = t.period_w = t.step_h = t.step_w = t.plane = t.width = 0;
+  } else {
+    AxisPlan ph = by_phase(h), pw = by_phase(w);
+    if (too_far(pw, t.tile_w)) pw = by_tap(w);
+    if (too_far(ph, t.tile_h)) ph = by_tap(h);
+    set_planes(&t, ph, pw, t.tile_w + pw.reach - shared_zeros(w, pw, t.tile_w));
+    t.plane = (t.tile_h + ph.reach) * t.width + kConvSlack;
+    planes = t.depth * t.period_h * t.period_w * t.plane;
+  }
+  set_table(args, slots);
+  const int64_t tiles = args->groups * divide_up(args->depth, t.depth) * divide_up(args->rows, t.rows);
+  const int64_t sum = args->groups * args->depth * taps * (args->rows + kConvTile);
+  const int64_t most =
+      std::min(divide_up(kGradChunks, tiles), std::max<int64_t>(1, kGradBytes / (sum * size)));
+  args->images = divide_up(args->batch, std::clamp<int64_t>(most, 1, args->batch));
+  args->parts = divide_up(args->batch, args->images);
+  t.shared_bytes = round_up(args->parts * sum * size, 64);
+  t.slot_bytes = round_up((planes + t.tile_h * t.tile_w * kConvTile + kConvSlack) * size, 64);
+  return t.table_bytes + t.shared_bytes + slots * t.slot_bytes;
+}
+
+}  // namespace markone
