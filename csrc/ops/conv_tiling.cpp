@@ -42,7 +42,9 @@ int64_t shared_zeros(const ConvAxis& axis, const AxisPlan& plan, int64_t tile) {
   if (plan.period != 1 || tile != axis.out || axis.pad <= 0) return 0;
   const int64_t full = tile + plan.reach;
   const int64_t data_end = divide_up(axis.in + axis.pad, axis.stride);
-  return std::clamp<int64_t>(std::min(divide_up(axis.pad, axis.stride), full - data_end), 0, kConvShared);
+  const int64_t zeros = std::min(divide_up(axis.pad, axis.stride), full - data_end);
+  // Never so many that the outputs of two rows meet.
+  return std::clamp<int64_t>(std::min(zeros, plan.reach), 0, kConvShared);
 }
 
 // Cycles of 16 multiplications for one channel and one row of outputs.
