@@ -45,6 +45,18 @@ struct KernelTable {
   Entry<ConvArgs> conv_ref[kDTypeCount];
   Entry<ConvWeightGradArgs> conv_weight_grad_implicit[kDTypeCount];
   Entry<ConvWeightGradArgs> conv_weight_grad_ref[kDTypeCount];
+
+  Entry<RandomBitsArgs> random_bits;
+  Entry<UniformArgs> uniform[kDTypeCount];
+  Entry<NormalArgs> normal[kDTypeCount];
+  Entry<RandintArgs> randint;
+  Entry<RandpermArgs> randperm;
+  Entry<BernoulliArgs> bernoulli;
+  Entry<DropoutArgs> dropout[kDTypeCount];
+  Entry<DropoutGradArgs> dropout_grad[kDTypeCount];
+
+  Entry<OptimArgs> sgd_step;
+  Entry<OptimArgs> adam_step;
 };
 
 // Each fills what it has and leaves the rest as it is.
