@@ -158,7 +158,7 @@ def arguments(case: Case, dtype: str | None, layout: str | None = None, grad: bo
         return made
     import markone as mo
 
-    tensors = [mo.Tensor(x) if not hasattr(mo.Tensor, "_wrap") else mo.Tensor._wrap(x) for x in made]
+    tensors = [mo.Tensor(x) for x in made]
     if grad:
         for t in tensors:
             if t.is_floating_point():

@@ -10,7 +10,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "python" / "markone"
 
-CORE = {"_C", "_context", "tensor"}
+LEAVES = {"_C", "_context", "_dtypes", "_repr"}
+CORE = LEAVES | {"tensor"}
 GRAPH = CORE | {"autograd"}
 OPS = GRAPH | {"ops"}
 DATA = OPS | {"data", "datasets", "transforms"}
@@ -19,7 +20,9 @@ OPTIM = GRAPH | {"ops", "optim"}
 # Each part of the package and the parts that it may import beside itself.
 MAY_IMPORT = {
     "_C": set(),
-    "_context": {"_C"},
+    "_context": LEAVES,
+    "_dtypes": LEAVES,
+    "_repr": CORE,
     "tensor": CORE,
     "autograd": CORE,
     "ops": GRAPH,
@@ -27,16 +30,18 @@ MAY_IMPORT = {
     "optim": OPTIM,
     "data": OPS,
     "datasets": DATA,
-    "transforms": OPS | {"vision"},
+    "transforms": OPS | {"data", "vision"},  # random augmentation is keyed as data's samplers are
     "vision": OPS,
     "compile": GRAPH,
     "interop": NN,
     "viz": NN | {"optim"},
-    "train": NN | OPTIM | DATA | {"compile"},
+    # Everything below it, so it may also say `mo.no_grad()` as its users do.
+    "train": NN | OPTIM | DATA | {"compile", "__init__"},
     "models": NN,
     "bench": None,  # anything
     "cli": None,
     "__init__": None,
+    "__main__": None,
 }
 # What a function may import when it runs and its module may not.
 MAY_IMPORT_LATER = {
