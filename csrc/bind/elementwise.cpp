@@ -16,6 +16,10 @@ void bind_elementwise(py::module_& m) {
     CompareOp op;
     const char* name;
   };
+  struct Test {
+    TestOp op;
+    const char* name;
+  };
   constexpr Unary kUnary[] = {
 #define MO_UNARY(name, value, derivative, ...) {kUnary_##name, #name, #derivative},
 #include "kernels/common/elementwise.def"
@@ -26,6 +30,10 @@ void bind_elementwise(py::module_& m) {
   };
   constexpr Compare kCompare[] = {
 #define MO_COMPARE(name, ...) {kCompare_##name, #name},
+#include "kernels/common/elementwise.def"
+  };
+  constexpr Test kTest[] = {
+#define MO_TEST(name, ...) {kTest_##name, #name},
 #include "kernels/common/elementwise.def"
   };
   py::dict unary_derivatives, binary_derivatives;
@@ -55,6 +63,10 @@ void bind_elementwise(py::module_& m) {
     m.def(
         c.name, [op](const Operand& x, const Operand& y) { return compare(op, x, y); }, py::arg("a"),
         py::arg("b"));
+  }
+  for (const Test& t : kTest) {
+    const TestOp op = t.op;
+    m.def(t.name, [op](const Array& x) { return test(op, x); }, py::arg("x"));
   }
   // The derivative formulas as text, for gradients of gradients.
   m.attr("unary_derivatives") = unary_derivatives;

@@ -55,5 +55,10 @@ enum CompareOp : int32_t {
 #include "kernels/common/elementwise.def"
   kCompareCount
 };
+enum TestOp : int32_t {
+#define MO_TEST(name, value, types) kTest_##name,
+#include "kernels/common/elementwise.def"
+  kTestCount
+};
 
 }  // namespace markone

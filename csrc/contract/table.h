@@ -31,6 +31,7 @@ struct KernelTable {
   Entry<ElementwiseArgs> unary_grad[kUnaryCount][kDTypeCount];
   Entry<ElementwiseArgs> binary[kBinaryCount][kDTypeCount];
   Entry<ElementwiseArgs> compare[kCompareCount][kDTypeCount];  // by the type of the inputs, out is bool
+  Entry<ElementwiseArgs> test[kTestCount][kDTypeCount];        // by the type of the input, out is bool
   Entry<ElementwiseArgs> where[kDTypeCount];                   // in[0] bool, in[1] and in[2] of the type
   Entry<CopyArgs> copy[kDTypeCount][kDTypeCount];              // [from][to]
 

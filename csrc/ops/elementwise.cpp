@@ -1,5 +1,7 @@
 #include "ops/elementwise.h"
 
+#include <string_view>
+
 #include "ops/coalesce.h"
 #include "ops/tables.h"
 
@@ -16,6 +18,42 @@ constexpr const char* kBinaryNames[] = {
 };
 constexpr const char* kCompareNames[] = {
 #define MO_COMPARE(name, ...) #name,
+#include "kernels/common/elementwise.def"
+};
+constexpr const char* kTestNames[] = {
+#define MO_TEST(name, ...) #name,
+#include "kernels/common/elementwise.def"
+};
+
+// Which types an operation takes: F floating (integers become float32), N numbers, B bool too, I integers
+// only.
+constexpr char kUnaryTypes[] = {
+#define MO_UNARY(name, value, derivative, ulp, types) *#types,
+#include "kernels/common/elementwise.def"
+};
+constexpr char kBinaryTypes[] = {
+#define MO_BINARY(name, value, da, db, ulp, types) *#types,
+#include "kernels/common/elementwise.def"
+};
+
+// Whether a derivative's text uses the operand, so that a missing one is an error and not a zero.
+constexpr bool mentions(std::string_view text, char operand) {
+  const auto is_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+  };
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == operand && (i == 0 || !is_name(text[i - 1])) &&
+        (i + 1 == text.size() || !is_name(text[i + 1]))) {
+      return true;
+    }
+  }
+  return false;
+}
+struct Uses {
+  bool x, y;
+};
+constexpr Uses kGradUses[] = {
+#define MO_UNARY(name, value, derivative, ...) {mentions(#derivative, 'x'), mentions(#derivative, 'y')},
 #include "kernels/common/elementwise.def"
 };
 
@@ -65,11 +103,18 @@ void run(const char* op, const Entry<Args>& entry, DType kernel_type, const Arra
   }
   int64_t* strides[] = {args.out_stride, args.in_stride[0], args.in_stride[1], args.in_stride[2]};
   coalesce(&args.ndim, args.shape, strides);
+  call.values("divisor");
   call.submit(kFlopsPerElement * static_cast<double>(out.numel()));
 }
 
 Operand as_type(const char* op, const Operand& x, DType dtype) {
   return x.kind == Operand::kArray ? Operand(cast(op, x.array, dtype)) : x;
+}
+
+// As PyTorch: an integer has no negative power.
+void check_exponent(BinaryOp op, const Operand& b, DType dtype) {
+  if (op != kBinary_pow || is_floating(dtype) || b.kind == Operand::kArray) return;
+  MO_CHECK(b.scalar.i >= 0, "pow", "integers to the negative power ", b.scalar.i, " are not allowed");
 }
 
 const Dims kScalarShape;
@@ -107,29 +152,49 @@ DType result_type(const char* op, std::initializer_list<const Operand*> operands
   return best;
 }
 
+// A function of floating types takes integers as float32, as in PyTorch.
+DType computed_type(char types, DType dtype) { return types == 'F' && !is_floating(dtype) ? kF32 : dtype; }
+
 Array unary(UnaryOp op, const Array& x) {
+  if (op == kUnary_bitwise_not && x.dtype() == kBool) return test(kTest_logical_not, x);
   const char* name = kUnaryNames[op];
-  // A function that is only defined for floating types takes integers as float32, as in PyTorch.
-  const DType dtype =
-      active_table().unary[op][x.dtype()].function || is_floating(x.dtype()) ? x.dtype() : kF32;
+  const DType dtype = computed_type(kUnaryTypes[op], x.dtype());
   const Operand in = cast(name, x, dtype);
-  const Array out = Array::empty(name, x.shape(), dtype);
+  const Array out = Array::empty(name, x.shape(), dtype, x.device());
   run(name, active_table().unary[op][dtype], dtype, out, {&in});
   return out;
 }
 
 Array unary_grad(UnaryOp op, const Array& g, const Array& x, const Array& y) {
   const char* name = kUnaryNames[op];
-  const Operand operands[] = {g, x, y};
-  const Array out = Array::empty(name, g.shape(), g.dtype());
+  MO_CHECK_TYPE(is_floating(g.dtype()), name, "a gradient must be floating, got ", name_of(g.dtype()));
+  const auto operand = [&](const Array& array, bool used, const char* what) {
+    if (!used) return Operand::number(0);
+    MO_CHECK_TYPE(static_cast<bool>(array), name, "the gradient needs ", what);
+    MO_CHECK(array.shape() == g.shape(), name, "the gradient has shape ", g.shape(), " but ", what, " has ",
+             array.shape());
+    return Operand(cast(name, array, g.dtype()));
+  };
+  const Operand operands[] = {g, operand(x, kGradUses[op].x, "the input"),
+                              operand(y, kGradUses[op].y, "the result")};
+  const Array out = Array::empty(name, g.shape(), g.dtype(), g.device());
   run(name, active_table().unary_grad[op][g.dtype()], g.dtype(), out,
       {&operands[0], &operands[1], &operands[2]});
   return out;
 }
 
+Array test(TestOp op, const Array& x) {
+  const char* name = kTestNames[op];
+  const Operand in = x;
+  const Array out = Array::empty(name, x.shape(), kBool, x.device());
+  run(name, active_table().test[op][x.dtype()], x.dtype(), out, {&in});
+  return out;
+}
+
 Array binary(BinaryOp op, const Operand& a, const Operand& b) {
   const char* name = kBinaryNames[op];
-  const DType dtype = result_type(name, {&a, &b});
+  const DType dtype = computed_type(kBinaryTypes[op], result_type(name, {&a, &b}));
+  check_exponent(op, b, dtype);
   const Array out = Array::empty(name, broadcast_shapes(name, shape_of(a), shape_of(b)), dtype);
   const Operand left = as_type(name, a, dtype), right = as_type(name, b, dtype);
   run(name, active_table().binary[op][dtype], dtype, out, {&left, &right});
@@ -159,7 +224,9 @@ Array where(const Array& condition, const Operand& a, const Operand& b) {
 
 void binary_into(BinaryOp op, const Array& out, const Operand& a, const Operand& b) {
   const char* name = kBinaryNames[op];
-  const DType dtype = result_type(name, {&a, &b});
+  check_writable(name, out);
+  const DType dtype = computed_type(kBinaryTypes[op], result_type(name, {&a, &b}));
+  check_exponent(op, b, dtype);
   const Dims shape = broadcast_shapes(name, shape_of(a), shape_of(b));
   MO_CHECK_TYPE(kind_rank(dtype) <= kind_rank(out.dtype()), name, "a result of type ", name_of(dtype),
                 " cannot be stored in place in ", name_of(out.dtype()));
@@ -172,13 +239,28 @@ void binary_into(BinaryOp op, const Array& out, const Operand& a, const Operand&
 
 void unary_into(UnaryOp op, const Array& out, const Array& x) {
   const char* name = kUnaryNames[op];
+  check_writable(name, out);
   MO_CHECK(x.shape() == out.shape(), name, "a result of shape ", x.shape(), " cannot be stored in ",
            out.shape());
-  const Operand in = cast(name, x, out.dtype());
-  run(name, active_table().unary[op][out.dtype()], out.dtype(), out, {&in});
+  const DType dtype = computed_type(kUnaryTypes[op], x.dtype());
+  MO_CHECK_TYPE(kind_rank(dtype) <= kind_rank(out.dtype()), name, "a result of type ", name_of(dtype),
+                " cannot be stored in place in ", name_of(out.dtype()));
+  if (dtype != out.dtype() || (dtype == kBool && op == kUnary_bitwise_not)) {
+    return copy_into(name, out, unary(op, x));
+  }
+  const Operand in = cast(name, x, dtype);
+  run(name, active_table().unary[op][dtype], dtype, out, {&in});
+}
+
+void check_writable(const char* op, const Array& out) {
+  for (int i = 0; i < out.ndim(); ++i) {
+    MO_CHECK(out.stride(i) != 0 || out.size(i) <= 1, op, "cannot write to an expanded array of shape ",
+             out.shape(), " with strides ", out.strides(), ": several elements share memory, clone it first");
+  }
 }
 
 void copy_into(const char* op, const Array& out, const Array& in) {
+  check_writable(op, out);
   Array x = in.expand(op, out.shape());
   if (out.numel() == 0 || same_window(out, x)) return;
   if (overlaps(out, x)) x = clone(op, x);
@@ -196,6 +278,7 @@ void copy_into(const char* op, const Array& out, const Array& in) {
 }
 
 void fill(const char* op, const Array& out, Scalar value) {
+  check_writable(op, out);
   if (out.numel() == 0) return;
   const DType from = is_floating(out.dtype()) ? kF64 : kI64;
   Launch<CopyArgs> call(op, kernel_for(op, active_table().copy[from][out.dtype()], out.dtype()));

@@ -17,7 +17,9 @@ struct Operand {
   Operand() = default;
   Operand(const Array& a) : array(a) {}  // NOLINT: an array is an operand
   static Operand number(double value) {
-    return with_kind({value, static_cast<int64_t>(value)}, kFloatNumber);
+    // What int64 cannot hold becomes INT64_MIN, as in the kernels' casts.
+    const bool fits = value >= -0x1p63 && value < 0x1p63;
+    return with_kind({value, fits ? static_cast<int64_t>(value) : INT64_MIN}, kFloatNumber);
   }
   static Operand integer(int64_t value) { return with_kind({static_cast<double>(value), value}, kIntNumber); }
   static Operand boolean(bool value) { return with_kind({value ? 1.0 : 0.0, value}, kBoolNumber); }
@@ -38,6 +40,8 @@ Array unary(UnaryOp op, const Array& x);
 // The gradient of x from that of the result; x or y may be empty where the derivative does not use it.
 Array unary_grad(UnaryOp op, const Array& g, const Array& x, const Array& y);
 Array binary(BinaryOp op, const Operand& a, const Operand& b);
+// isnan and its like, of one operand.
+Array test(TestOp op, const Array& x);
 Array compare(CompareOp op, const Operand& a, const Operand& b);
 Array where(const Array& condition, const Operand& a, const Operand& b);
 
@@ -48,6 +52,8 @@ void unary_into(UnaryOp op, const Array& out, const Array& x);
 // out[i] = in[i] with broadcasting and a cast; `op` names the operation that needed it.
 void copy_into(const char* op, const Array& out, const Array& in);
 void fill(const char* op, const Array& out, Scalar value);
+// Writes through a view in which several elements share memory have no meaning: raises ValueError.
+void check_writable(const char* op, const Array& out);
 Array contiguous(const char* op, const Array& x);         // x itself where it is contiguous already
 Array cast(const char* op, const Array& x, DType dtype);  // x itself where it has the type already
 Array clone(const char* op, const Array& x);

@@ -23,6 +23,7 @@ struct Vec<float> {
   MO_INLINE Vec(double x) : v(_mm256_set1_ps(static_cast<float>(x))) {}
   MO_INLINE Vec(float x) : v(_mm256_set1_ps(x)) {}
   MO_INLINE Vec(int x) : v(_mm256_set1_ps(static_cast<float>(x))) {}
+  static MO_INLINE Vec bits(int64_t x) { return _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int>(x))); }
   static MO_INLINE __m256i first(int64_t n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
                               _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -44,6 +45,7 @@ struct Vec<double> {
   MO_INLINE Vec(__m256d x) : v(x) {}
   MO_INLINE Vec(double x) : v(_mm256_set1_pd(x)) {}
   MO_INLINE Vec(int x) : v(_mm256_set1_pd(x)) {}
+  static MO_INLINE Vec bits(int64_t x) { return _mm256_castsi256_pd(_mm256_set1_epi64x(x)); }
   static MO_INLINE __m256i first(int64_t n) {
     return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
   }
@@ -111,5 +113,52 @@ MO_INLINE MaskD operator~(MaskD a) {
 }
 MO_INLINE VecD where(MaskD m, VecD a, VecD b) { return _mm256_blendv_pd(b.v, a.v, m.v); }
 MO_INLINE bool any(MaskD m) { return _mm256_movemask_pd(m.v) != 0; }
+
+// On the bits, as integers of the lane's size.
+MO_INLINE VecF bit_and(VecF a, VecF b) { return _mm256_and_ps(a.v, b.v); }
+MO_INLINE VecF bit_or(VecF a, VecF b) { return _mm256_or_ps(a.v, b.v); }
+MO_INLINE VecF bit_xor(VecF a, VecF b) { return _mm256_xor_ps(a.v, b.v); }
+template <int kBits>
+MO_INLINE VecF shift_left(VecF a) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a.v), kBits));
+}
+template <int kBits>
+MO_INLINE VecF shift_right(VecF a) {
+  return _mm256_castsi256_ps(_mm256_srli_epi32(_mm256_castps_si256(a.v), kBits));
+}
+MO_INLINE VecD bit_and(VecD a, VecD b) { return _mm256_and_pd(a.v, b.v); }
+MO_INLINE VecD bit_or(VecD a, VecD b) { return _mm256_or_pd(a.v, b.v); }
+MO_INLINE VecD bit_xor(VecD a, VecD b) { return _mm256_xor_pd(a.v, b.v); }
+template <int kBits>
+MO_INLINE VecD shift_left(VecD a) {
+  return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(a.v), kBits));
+}
+template <int kBits>
+MO_INLINE VecD shift_right(VecD a) {
+  return _mm256_castsi256_pd(_mm256_srli_epi64(_mm256_castpd_si256(a.v), kBits));
+}
+MO_INLINE MaskF operator^(MaskF a, MaskF b) { return {_mm256_xor_ps(a.v, b.v)}; }
+MO_INLINE MaskD operator^(MaskD a, MaskD b) { return {_mm256_xor_pd(a.v, b.v)}; }
+// The low and the high half as doubles, and back with one rounding.
+MO_INLINE void widen(VecF a, VecD* low, VecD* high) {
+  *low = _mm256_cvtps_pd(_mm256_castps256_ps128(a.v));
+  *high = _mm256_cvtps_pd(_mm256_extractf128_ps(a.v, 1));
+}
+MO_INLINE VecF narrow(VecD low, VecD high) {
+  return _mm256_set_m128(_mm256_cvtpd_ps(high.v), _mm256_cvtpd_ps(low.v));
+}
+// One byte a lane, 0 or 1.
+MO_INLINE uint64_t bytes_of_bits(uint64_t bits) {
+  const uint64_t apart = (bits * 0x0101010101010101u) & 0x8040201008040201u;
+  return ((apart + 0x7f7f7f7f7f7f7f7fu) >> 7) & 0x0101010101010101u;
+}
+MO_INLINE void store_bytes(MaskF m, uint8_t* p) {
+  const uint64_t bytes = bytes_of_bits(static_cast<uint64_t>(_mm256_movemask_ps(m.v)));
+  __builtin_memcpy(p, &bytes, 8);
+}
+MO_INLINE void store_bytes(MaskD m, uint8_t* p) {
+  const uint64_t bytes = bytes_of_bits(static_cast<uint64_t>(_mm256_movemask_pd(m.v)));
+  __builtin_memcpy(p, &bytes, 4);
+}
 
 MO_ISA_END

@@ -1,0 +1,35 @@
+// MO_BINARY of elementwise.def.
+#include "kernels/cpu/elementwise/blocks.h"
+
+MO_ISA_BEGIN
+
+// Integer division is the one operation that some values have no result for.
+constexpr bool divides(const char* name) {
+  return __builtin_strcmp(name, "fmod") == 0 || __builtin_strcmp(name, "remainder") == 0 ||
+         __builtin_strcmp(name, "floor_divide") == 0;
+}
+
+#define MO_BINARY(name, value, da, db, ulp, types)                 \
+  struct Binary_##name {                                           \
+    static constexpr Types kTypes = types;                         \
+    static constexpr bool kDivides = divides(#name);               \
+    template <class X>                                             \
+    static MO_INLINE X of(X a, X b, X) {                           \
+      return value;                                                \
+    }                                                              \
+    template <class C>                                             \
+    static constexpr BlockFn run = map_block<Binary_##name, 2, C>; \
+  };
+#include "kernels/common/elementwise.def"
+
+MO_ISA_END
+
+namespace markone::MARKONE_ISA {
+
+void fill_binary(KernelTable* table) {
+#define MO_BINARY(name, ...) \
+  fill_row<Binary_##name, 2, false>(table->binary[kBinary_##name], MO_NAMES(#name));
+#include "kernels/common/elementwise.def"
+}
+
+}  // namespace markone::MARKONE_ISA

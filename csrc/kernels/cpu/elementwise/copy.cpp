@@ -1,0 +1,142 @@
+// Copies between layouts and types, and fill.
+#include "contract/table.h"
+#include "kernels/cpu/elementwise/driver.h"
+
+MO_ISA_BEGIN
+
+template <class T>
+void copy_block(void* out, const void* in, const void*, const void*, int64_t n) {
+  __builtin_memcpy(out, in, static_cast<size_t>(n) * sizeof(T));
+}
+
+constexpr int64_t kTile = 32;
+// Tiles that one thread takes at once.
+constexpr int64_t kTilesPerChunk = 16;
+
+// A transpose: the output runs along `last`, the input along `fast`. Both are read and written a cache line
+// at a time by going through a tile.
+struct TransposeContext {
+  const CopyArgs* args;
+  int64_t fast, fast_tiles, last_tiles, tiles;
+};
+
+template <class T>
+void transpose_tile(const TransposeContext& c, int64_t tile) {
+  const CopyArgs* args = c.args;
+  const int64_t last = args->ndim - 1;
+  const int64_t i0 = tile % c.last_tiles * kTile;
+  tile /= c.last_tiles;
+  const int64_t j0 = tile % c.fast_tiles * kTile;
+  int64_t outer = tile / c.fast_tiles;
+  const int64_t out_step = args->out_stride[c.fast], in_step = args->in_stride[last];
+  auto* out = static_cast<T*>(args->out) + i0 + j0 * out_step;
+  auto* in = static_cast<const T*>(args->in) + j0 + i0 * in_step;
+  for (int64_t d = last - 1; d >= 0; --d) {
+    if (d == c.fast) continue;
+    const int64_t at = outer % args->shape[d];
+    outer /= args->shape[d];
+    out += at * args->out_stride[d];
+    in += at * args->in_stride[d];
+  }
+  const int64_t rows = args->shape[c.fast] - j0 < kTile ? args->shape[c.fast] - j0 : kTile;
+  const int64_t columns = args->shape[last] - i0 < kTile ? args->shape[last] - i0 : kTile;
+  T buffer[kTile][kTile + 1];
+  for (int64_t i = 0; i < columns; ++i) {
+    for (int64_t j = 0; j < rows; ++j) buffer[j][i] = in[i * in_step + j];
+  }
+  for (int64_t j = 0; j < rows; ++j) {
+    for (int64_t i = 0; i < columns; ++i) out[j * out_step + i] = buffer[j][i];
+  }
+}
+
+template <class T>
+void transpose_chunk(void* context, int64_t chunk, int) {
+  const auto& c = *static_cast<const TransposeContext*>(context);
+  const int64_t end = (chunk + 1) * kTilesPerChunk < c.tiles ? (chunk + 1) * kTilesPerChunk : c.tiles;
+  for (int64_t tile = chunk * kTilesPerChunk; tile < end; ++tile) transpose_tile<T>(c, tile);
+}
+
+// True where it was one.
+template <class T>
+bool transpose(const CopyArgs* args, const Run* run) {
+  const int64_t last = args->ndim - 1;
+  if (last == 0 || args->out_stride[last] != 1 || args->in_stride[last] == 1) return false;
+  int64_t fast = -1, outer = 1;
+  for (int64_t d = 0; d < last; ++d) {
+    if (args->in_stride[d] == 1 && fast < 0 && args->shape[d] >= 4) {
+      fast = d;
+    } else {
+      outer *= args->shape[d];
+    }
+  }
+  if (fast < 0 || args->shape[last] < 4) return false;
+  TransposeContext c{args, fast, (args->shape[fast] + kTile - 1) / kTile,
+                     (args->shape[last] + kTile - 1) / kTile, 0};
+  c.tiles = outer * c.fast_tiles * c.last_tiles;
+  run->parallel(run, (c.tiles + kTilesPerChunk - 1) / kTilesPerChunk, transpose_chunk<T>, &c);
+  return true;
+}
+
+void copy_through(const CopyArgs* args, const Run* run, const KernelSpec* spec) {
+  ElementwiseArgs e;
+  e.ndim = args->ndim;
+  for (int64_t d = 0; d < args->ndim; ++d) {
+    e.shape[d] = args->shape[d];
+    e.out_stride[d] = args->out_stride[d];
+    e.in_stride[0][d] = args->in_stride[d];
+  }
+  e.out = args->out;
+  e.in[0] = args->in;
+  e.scalar[0] = args->scalar;
+  drive(&e, run, spec);
+}
+
+// The type as it is stored, without conversion.
+template <class T, DType kType>
+constexpr Format kStored = {sizeof(T), sizeof(T), nullptr, nullptr, kType};
+
+template <DType kFrom, DType kTo>
+void copy_kernel(const CopyArgs* args, const Run* run) {
+  using From = typename TypeOf<kFrom>::type;
+  using To = typename TypeOf<kTo>::type;
+  if constexpr (kFrom == kTo) {
+    using Raw = typename RawOf<sizeof(To)>::type;
+    if (args->in && transpose<Raw>(args, run)) return;
+    static constexpr Format f = kStored<To, kTo>;
+    static constexpr KernelSpec spec = {copy_block<Raw>, 1, {&f}, &f, false};
+    copy_through(args, run, &spec);
+  } else {
+    static constexpr Format from = kStored<From, kFrom>, to = kStored<To, kTo>;
+    static constexpr KernelSpec spec = {convert_block<From, To>, 1, {&from}, &to, false};
+    copy_through(args, run, &spec);
+  }
+}
+
+constexpr const char* kCopyNames[kDTypeCount][kDTypeCount] = {
+#define MO_COPY_NAMES(from)                                                   \
+  {MO_KERNEL_NAME("copy_" from "_f32"),  MO_KERNEL_NAME("copy_" from "_f64"), \
+   MO_KERNEL_NAME("copy_" from "_bf16"), MO_KERNEL_NAME("copy_" from "_f16"), \
+   MO_KERNEL_NAME("copy_" from "_i64"),  MO_KERNEL_NAME("copy_" from "_i32"), \
+   MO_KERNEL_NAME("copy_" from "_u8"),   MO_KERNEL_NAME("copy_" from "_bool")},
+    MO_COPY_NAMES("f32") MO_COPY_NAMES("f64") MO_COPY_NAMES("bf16") MO_COPY_NAMES("f16") MO_COPY_NAMES("i64")
+        MO_COPY_NAMES("i32") MO_COPY_NAMES("u8") MO_COPY_NAMES("bool")
+#undef MO_COPY_NAMES
+};
+
+template <int kPair = 0>
+void fill_pairs(KernelTable* table) {
+  if constexpr (kPair < kDTypeCount * kDTypeCount) {
+    constexpr DType from = static_cast<DType>(kPair / kDTypeCount),
+                    to = static_cast<DType>(kPair % kDTypeCount);
+    table->copy[from][to] = {copy_kernel<from, to>, kCopyNames[from][to]};
+    fill_pairs<kPair + 1>(table);
+  }
+}
+
+MO_ISA_END
+
+namespace markone::MARKONE_ISA {
+
+void fill_copy(KernelTable* table) { fill_pairs(table); }
+
+}  // namespace markone::MARKONE_ISA

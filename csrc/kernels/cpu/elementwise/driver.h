@@ -1,0 +1,370 @@
+// The loop of every elementwise kernel. A kernel is a block function over contiguous runs of its compute
+// type; the driver cuts the index space into fixed chunks, and brings each operand that is broadcast, strided
+// or of a storage type through a small buffer that stays in the first-level cache.
+#pragma once
+#include <stddef.h>
+
+#include "contract/table.h"
+#include "kernels/common/scalar.h"
+#include "kernels/cpu/vec.h"
+
+MO_ISA_BEGIN
+
+// out[i] = f(a[i], b[i], c[i]) for i < n, all contiguous. `out` may be one of the inputs.
+using BlockFn = void (*)(void* out, const void* a, const void* b, const void* c, int64_t n);
+
+// The bits of an element.
+template <int kBytes>
+struct RawOf;
+template <>
+struct RawOf<1> {
+  using type = uint8_t;
+};
+template <>
+struct RawOf<2> {
+  using type = uint16_t;
+};
+template <>
+struct RawOf<4> {
+  using type = uint32_t;
+};
+template <>
+struct RawOf<8> {
+  using type = uint64_t;
+};
+
+// How a type is stored and computed in.
+struct Format {
+  int stored, computed;  // bytes of an element
+  BlockFn load, store;   // stored to computed and back; null where they are the same
+  DType scalar;          // the computed type, which a number becomes
+};
+
+struct KernelSpec {
+  BlockFn block;
+  int inputs;
+  const Format* in[3];
+  const Format* out;
+  bool divides;  // integers by in[1]: a zero there is reported
+};
+
+constexpr int64_t kBlock = 512;    // elements that go through the buffers at once
+constexpr int64_t kChunk = 16384;  // elements that one thread takes at once
+constexpr int64_t kLongRow = 128;  // rows from here on are walked one by one
+
+template <class From, class To>
+void convert_block(void* out, const void* in, const void*, const void*, int64_t n) {
+  auto* to = static_cast<To*>(out);
+  auto* from = static_cast<const From*>(in);
+  for (int64_t i = 0; i < n; ++i) to[i] = cast_one<To>(from[i]);
+}
+
+// Elements of a strided operand from index `at` on, in row-major order, to or from a contiguous buffer.
+template <class T, bool kToBuffer>
+void move_strided(T* buffer, T* base, int64_t ndim, const int64_t* shape, const int64_t* stride,
+                  const int64_t* at, int64_t n) {
+  int64_t index[8];
+  T* row = base;
+  for (int64_t d = 0; d < ndim; ++d) {
+    index[d] = at[d];
+    row += at[d] * stride[d];
+  }
+  const int64_t last = ndim - 1, step = stride[last];
+  while (true) {
+    const int64_t left = shape[last] - index[last], run = left < n ? left : n;
+    if (kToBuffer) {
+      if (step == 1) {
+        __builtin_memcpy(buffer, row, static_cast<size_t>(run) * sizeof(T));
+      } else {
+        for (int64_t i = 0; i < run; ++i) buffer[i] = row[i * step];
+      }
+    } else {
+      if (step == 1) {
+        __builtin_memcpy(row, buffer, static_cast<size_t>(run) * sizeof(T));
+      } else {
+        for (int64_t i = 0; i < run; ++i) row[i * step] = buffer[i];
+      }
+    }
+    buffer += run;
+    n -= run;
+    if (n == 0) return;
+    row -= index[last] * step;
+    index[last] = 0;
+    for (int64_t d = last - 1; d >= 0; --d) {
+      row += stride[d];
+      if (++index[d] < shape[d]) break;
+      row -= shape[d] * stride[d];
+      index[d] = 0;
+    }
+  }
+}
+
+template <bool kToBuffer>
+void move_bytes(int bytes, void* buffer, void* base, const ElementwiseArgs* args, const int64_t* stride,
+                const int64_t* at, int64_t n) {
+#define MO_MOVE(T)                                                                                    \
+  move_strided<T, kToBuffer>(static_cast<T*>(buffer), static_cast<T*>(base), args->ndim, args->shape, \
+                             stride, at, n)
+  switch (bytes) {
+    case 1:
+      return MO_MOVE(uint8_t);
+    case 2:
+      return MO_MOVE(uint16_t);
+    case 4:
+      return MO_MOVE(uint32_t);
+    default:
+      return MO_MOVE(uint64_t);
+  }
+#undef MO_MOVE
+}
+
+// n copies of one element.
+inline void splat(int bytes, void* buffer, const void* value, int64_t n) {
+  auto* to = static_cast<char*>(buffer);
+  switch (bytes) {
+#define MO_SPLAT(size, T)                                                      \
+  case size: {                                                                 \
+    T x;                                                                       \
+    __builtin_memcpy(&x, value, size);                                         \
+    for (int64_t i = 0; i < n; ++i) __builtin_memcpy(to + i * size, &x, size); \
+    break;                                                                     \
+  }
+    MO_SPLAT(1, uint8_t)
+    MO_SPLAT(2, uint16_t)
+    MO_SPLAT(4, uint32_t)
+    MO_SPLAT(8, uint64_t)
+#undef MO_SPLAT
+  }
+}
+
+template <class T>
+void write_scalar(void* to, Scalar scalar) {
+  const T value = __is_same(T, Bool) || __is_same(T, float) || __is_same(T, double) || __is_same(T, BF16) ||
+                          __is_same(T, F16)
+                      ? cast_one<T>(scalar.f)
+                      : cast_one<T>(scalar.i);
+  __builtin_memcpy(to, &value, sizeof(T));
+}
+
+inline void splat_scalar(DType type, int bytes, void* buffer, Scalar scalar, int64_t n) {
+  constexpr void (*kWrite[])(void*, Scalar) = {
+      write_scalar<float>,   write_scalar<double>,  write_scalar<BF16>,    write_scalar<F16>,
+      write_scalar<int64_t>, write_scalar<int32_t>, write_scalar<uint8_t>, write_scalar<Bool>};
+  alignas(8) char one[8] = {};
+  kWrite[type](one, scalar);
+  splat(bytes, buffer, one, n);
+}
+
+inline bool is_dense(const ElementwiseArgs* args, const int64_t* stride) {
+  int64_t step = 1;
+  for (int64_t d = args->ndim - 1; d >= 0; --d) {
+    if (stride[d] != step && args->shape[d] != 1) return false;
+    step *= args->shape[d];
+  }
+  return true;
+}
+
+struct DriverContext {
+  const ElementwiseArgs* args;
+  const Run* run;
+  const KernelSpec* spec;
+  int64_t total;
+  bool rows;       // long rows are walked one by one, else the row-major order is walked as one
+  bool direct[4];  // no buffer is needed: the inputs, then the output
+};
+
+inline void report_zeros(const DriverContext& c, const void* divisor, int64_t first, int64_t n) {
+  const auto* b = static_cast<const int64_t*>(divisor);
+  for (int64_t i = 0; i < n; ++i) {
+    if (b[i] == 0) return c.run->report(c.run, first + i, 0, 1, INT64_MAX);
+  }
+}
+
+inline void drive_chunk(void* context, int64_t chunk, int) {
+  const auto& c = *static_cast<const DriverContext*>(context);
+  const ElementwiseArgs* args = c.args;
+  const KernelSpec* spec = c.spec;
+  alignas(64) char buffers[4][kBlock * 8];
+  alignas(64) char stored[kBlock * 8];
+  const void* in[3] = {};
+  const void* filled[3] = {};  // the element that fills buffer k
+  bool buffered = !c.direct[3];
+  for (int k = 0; k < spec->inputs; ++k) {
+    if (args->in[k]) {
+      buffered |= !c.direct[k];
+    } else {
+      buffered = true;
+      splat_scalar(spec->in[k]->scalar, spec->in[k]->computed, buffers[k], args->scalar[k], kBlock);
+      in[k] = buffers[k];
+    }
+  }
+  const int64_t last = args->ndim - 1, row = args->shape[last];
+  const int64_t begin = chunk * kChunk, end = begin + kChunk < c.total ? begin + kChunk : c.total;
+  int64_t at[8], left_over = begin;
+  for (int64_t d = last; d >= 0; --d) {
+    at[d] = left_over % args->shape[d];
+    left_over /= args->shape[d];
+  }
+  for (int64_t i = begin; i < end;) {
+    int64_t n = end - i;
+    if (c.rows && row - at[last] < n) n = row - at[last];
+    if (buffered && n > kBlock) n = kBlock;
+    const auto offset = [&](const int64_t* stride) {
+      int64_t sum = 0;
+      for (int64_t d = 0; d <= last; ++d) sum += at[d] * stride[d];
+      return sum;
+    };
+    for (int k = 0; k < spec->inputs; ++k) {
+      if (!args->in[k]) continue;
+      const Format& f = *spec->in[k];
+      const int64_t* stride = args->in_stride[k];
+      auto* base = static_cast<const char*>(args->in[k]);
+      const char* here = base + (c.rows ? offset(stride) : i) * f.stored;
+      if (c.direct[k]) {
+        in[k] = here;
+        continue;
+      }
+      in[k] = buffers[k];
+      if (c.rows && stride[last] == 0) {
+        if (filled[k] == here) continue;
+        filled[k] = here;
+        alignas(8) char one[8];
+        __builtin_memcpy(one, here, static_cast<size_t>(f.stored));
+        if (f.load) f.load(one, here, nullptr, nullptr, 1);
+        splat(f.computed, buffers[k], one, kBlock);
+        continue;
+      }
+      if (c.rows && stride[last] == 1 && f.load) {
+        f.load(buffers[k], here, nullptr, nullptr, n);
+        continue;
+      }
+      void* to = f.load ? stored : buffers[k];
+      move_bytes<true>(f.stored, to, const_cast<char*>(base), args, stride, at, n);
+      if (f.load) f.load(buffers[k], stored, nullptr, nullptr, n);
+    }
+    if (spec->divides) report_zeros(c, in[1], i, n);
+    const Format& f = *spec->out;
+    auto* base = static_cast<char*>(args->out);
+    char* here = base + (c.rows ? offset(args->out_stride) : i) * f.stored;
+    spec->block(c.direct[3] ? here : buffers[3], in[0], in[1], in[2], n);
+    if (!c.direct[3]) {
+      if (f.store && c.rows && args->out_stride[last] == 1) {
+        f.store(here, buffers[3], nullptr, nullptr, n);
+      } else {
+        void* from = buffers[3];
+        if (f.store) {
+          f.store(stored, buffers[3], nullptr, nullptr, n);
+          from = stored;
+        }
+        move_bytes<false>(f.stored, from, base, args, args->out_stride, at, n);
+      }
+    }
+    i += n;
+    at[last] += n;
+    for (int64_t d = last; d > 0 && at[d] >= args->shape[d]; --d) {
+      at[d - 1] += at[d] / args->shape[d];
+      at[d] %= args->shape[d];
+    }
+  }
+}
+
+inline void drive(const ElementwiseArgs* args, const Run* run, const KernelSpec* spec) {
+  DriverContext c{args, run, spec, 1, false, {}};
+  for (int64_t d = 0; d < args->ndim; ++d) c.total *= args->shape[d];
+  const int64_t last = args->ndim - 1;
+  c.rows = args->ndim == 1 || args->shape[last] >= kLongRow;
+  const auto direct = [&](const int64_t* stride, bool converts) {
+    return !converts && (c.rows ? stride[last] == 1 || c.total == 1 : is_dense(args, stride));
+  };
+  for (int k = 0; k < spec->inputs; ++k) c.direct[k] = direct(args->in_stride[k], spec->in[k]->load);
+  c.direct[3] = direct(args->out_stride, spec->out->store);
+  const int64_t chunks = (c.total + kChunk - 1) / kChunk;
+  if (chunks == 1) return drive_chunk(&c, 0, 0);
+  run->parallel(run, chunks, drive_chunk, &c);
+}
+
+// What a type computes in.
+template <class T>
+struct ComputeOf {
+  using type = int64_t;
+  static constexpr DType kType = kI64;
+};
+template <>
+struct ComputeOf<float> {
+  using type = float;
+  static constexpr DType kType = kF32;
+};
+template <>
+struct ComputeOf<double> {
+  using type = double;
+  static constexpr DType kType = kF64;
+};
+template <>
+struct ComputeOf<BF16> : ComputeOf<float> {};
+template <>
+struct ComputeOf<F16> : ComputeOf<float> {};
+
+// One copy of each conversion a file.
+template <class From, class To>
+constexpr BlockFn conversion() {
+  if constexpr (__is_same(From, To)) {
+    return nullptr;
+  } else {
+    return convert_block<From, To>;
+  }
+}
+template <class T>
+struct FormatOf {
+  using Compute = typename ComputeOf<T>::type;
+  static constexpr Format value = {sizeof(T), sizeof(Compute), conversion<T, Compute>(),
+                                   conversion<Compute, T>(), ComputeOf<T>::kType};
+};
+// Bytes that a block reads or writes as they are: bools that a kernel makes or tests.
+constexpr Format kByteFormat = {1, 1, nullptr, nullptr, kBool};
+
+// The names of one operation's kernels, by type.
+struct Names {
+  const char* of[kDTypeCount];
+};
+#define MO_NAMES(base)                                                                           \
+  Names {                                                                                        \
+    {                                                                                            \
+      MO_KERNEL_NAME(base "_f32"), MO_KERNEL_NAME(base "_f64"), MO_KERNEL_NAME(base "_bf16"),    \
+          MO_KERNEL_NAME(base "_f16"), MO_KERNEL_NAME(base "_i64"), MO_KERNEL_NAME(base "_i32"), \
+          MO_KERNEL_NAME(base "_u8"), MO_KERNEL_NAME(base "_bool")                               \
+    }                                                                                            \
+  }
+
+// Which types an entry of the list takes.
+enum Types { F = 1, N = 2 | F, B = 4 | N, I = 8 };
+constexpr bool takes(Types types, DType t) {
+  if (t <= kF16) return types & F;
+  if (t == kBool) return types == B || types == I;
+  return types == N || types == B || types == I;
+}
+
+// Block is a struct with a template: Block::run<C>(out, a, b, c, n) for the compute types float, double,
+// int64_t.
+template <class Block, int kInputs, DType kType, bool kByteOut>
+void kernel(const ElementwiseArgs* args, const Run* run) {
+  using T = typename TypeOf<kType>::type;
+  using C = typename ComputeOf<T>::type;
+  constexpr const Format* f = &FormatOf<T>::value;
+  static constexpr KernelSpec spec = {Block::template run<C>,
+                                      kInputs,
+                                      {f, f, f},
+                                      kByteOut ? &kByteFormat : f,
+                                      Block::kDivides && ComputeOf<T>::kType == kI64};
+  drive(args, run, &spec);
+}
+
+template <class Block, int kInputs, bool kByteOut, int kType = 0>
+void fill_row(Entry<ElementwiseArgs>* row, const Names& names) {
+  if constexpr (kType < kDTypeCount) {
+    constexpr DType t = static_cast<DType>(kType);
+    if constexpr (takes(Block::kTypes, t)) row[t] = {kernel<Block, kInputs, t, kByteOut>, names.of[t]};
+    fill_row<Block, kInputs, kByteOut, kType + 1>(row, names);
+  }
+}
+
+MO_ISA_END
