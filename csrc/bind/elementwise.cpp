@@ -7,10 +7,12 @@ void bind_elementwise(py::module_& m) {
   struct Unary {
     UnaryOp op;
     const char *name, *derivative;
+    int ulp;
   };
   struct Binary {
     BinaryOp op;
     const char *name, *da, *db;
+    int ulp;
   };
   struct Compare {
     CompareOp op;
@@ -21,11 +23,11 @@ void bind_elementwise(py::module_& m) {
     const char* name;
   };
   constexpr Unary kUnary[] = {
-#define MO_UNARY(name, value, derivative, ...) {kUnary_##name, #name, #derivative},
+#define MO_UNARY(name, value, derivative, ulp, types) {kUnary_##name, #name, #derivative, ulp},
 #include "kernels/common/elementwise.def"
   };
   constexpr Binary kBinary[] = {
-#define MO_BINARY(name, value, da, db, ...) {kBinary_##name, #name, #da, #db},
+#define MO_BINARY(name, value, da, db, ulp, types) {kBinary_##name, #name, #da, #db, ulp},
 #include "kernels/common/elementwise.def"
   };
   constexpr Compare kCompare[] = {
@@ -36,7 +38,7 @@ void bind_elementwise(py::module_& m) {
 #define MO_TEST(name, ...) {kTest_##name, #name},
 #include "kernels/common/elementwise.def"
   };
-  py::dict unary_derivatives, binary_derivatives;
+  py::dict unary_derivatives, binary_derivatives, ulps;
   for (const Unary& u : kUnary) {
     const UnaryOp op = u.op;
     m.def(u.name, [op](const Array& x) { return unary(op, x); }, py::arg("x"));
@@ -48,6 +50,7 @@ void bind_elementwise(py::module_& m) {
     m.def((std::string(u.name) + "_into").c_str(),
           [op](const Array& out, const Array& x) { unary_into(op, out, x); });
     unary_derivatives[u.name] = u.derivative;
+    ulps[u.name] = u.ulp;
   }
   for (const Binary& b : kBinary) {
     const BinaryOp op = b.op;
@@ -57,6 +60,7 @@ void bind_elementwise(py::module_& m) {
     m.def((std::string(b.name) + "_into").c_str(),
           [op](const Array& out, const Operand& x, const Operand& y) { binary_into(op, out, x, y); });
     binary_derivatives[b.name] = py::make_tuple(b.da, b.db);
+    ulps[b.name] = b.ulp;
   }
   for (const Compare& c : kCompare) {
     const CompareOp op = c.op;
@@ -71,6 +75,8 @@ void bind_elementwise(py::module_& m) {
   // The derivative formulas as text, for gradients of gradients.
   m.attr("unary_derivatives") = unary_derivatives;
   m.attr("binary_derivatives") = binary_derivatives;
+  // The bound that the list gives for the error of the float32 and float64 kernels.
+  m.attr("elementwise_ulp") = ulps;
 
   m.def("where", &where, py::arg("condition"), py::arg("a"), py::arg("b"));
   m.def("copy_into", [](const Array& out, const Array& in) { copy_into("copy_", out, in); });

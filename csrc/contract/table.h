@@ -35,6 +35,15 @@ struct KernelTable {
   Entry<ElementwiseArgs> where[kDTypeCount];                   // in[0] bool, in[1] and in[2] of the type
   Entry<CopyArgs> copy[kDTypeCount][kDTypeCount];              // [from][to]
 
+  Entry<IndexArgs> index_get[kDTypeCount];
+  Entry<IndexArgs> index_put[kDTypeCount];
+  Entry<IndexArgs> index_add[kDTypeCount];
+  Entry<GatherArgs> gather[kDTypeCount];
+  Entry<GatherArgs> scatter[kDTypeCount];
+  Entry<GatherArgs> scatter_add[kDTypeCount];
+  Entry<NonzeroArgs> nonzero;
+  Entry<ArangeArgs> arange[kDTypeCount];
+
   // Matrix multiplication: straight from A and B (small, skinny), packed into panels, plain loops.
   Entry<GemmArgs> gemm_direct[kDTypeCount];
   Entry<GemmArgs> gemm_packed[kDTypeCount];

@@ -118,7 +118,7 @@ void run_all(const ElementwiseArgs* args, const Run* run, Function f, int inputs
 
 MO_SCALAR Value value_of(double x) { return {x, 0}; }
 MO_SCALAR Value value_of(Int x) { return {0, x}; }
-MO_SCALAR Value value_of(bool x) { return {0, x}; }
+MO_SCALAR Value value_of(int x) { return {0, x}; }  // a bool, or two of them combined
 
 template <class F, bool kReal>
 Value call(Value a, Value b, Value c) {

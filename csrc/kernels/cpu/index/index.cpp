@@ -1,6 +1,5 @@
-// Gather and scatter by integer arrays.
+// Indexing moves memory and gains nothing from an instruction set: the table keeps the reference's kernels.
 #include "contract/table.h"
-#include "kernels/cpu/vec.h"
 
 namespace markone::MARKONE_ISA {
 

@@ -1,0 +1,34 @@
+// Indexing by integer arrays, concatenation, and counting.
+#pragma once
+#include <vector>
+
+#include "core/array.h"
+#include "ops/elementwise.h"
+
+namespace markone {
+
+// x[indices] as NumPy's advanced indexing: one entry for each leading dimension of x, an int64 array, or an
+// empty Array for a full slice. The index arrays broadcast with each other; their shape stands where the
+// first of them stood if they are neighbours, else in front. Raises IndexError for a value outside a
+// dimension.
+Array index(const Array& x, const std::vector<Array>& indices);
+// x[indices] = values or += values, in the order of the indices where they are equal. Values broadcast.
+void index_put_into(const Array& x, const std::vector<Array>& indices, const Array& values, bool accumulate);
+
+// out[.., j, ..] = x[.., index[.., j, ..], ..] along `dim`: PyTorch's gather. The index may be smaller than x
+// in the other dimensions.
+Array gather(const Array& x, int64_t dim, const Array& index);
+// x[.., index[.., j, ..], ..] = or += src[.., j, ..] along `dim`, in the order of j.
+void scatter_into(const Array& x, int64_t dim, const Array& index, const Array& src, bool accumulate);
+
+// The coordinates of the elements that are not zero: int64 [count, ndim], row-major. It waits for the count,
+// so it cannot be recorded.
+Array nonzero(const Array& x);
+
+// Joined along `dim`; the types are promoted.
+Array cat(const std::vector<Array>& arrays, int64_t dim);
+
+// start, start + step, ... : `count` numbers.
+Array arange(const Operand& start, const Operand& step, int64_t count, DType dtype);
+
+}  // namespace markone
