@@ -57,9 +57,10 @@ struct type_caster<markone::Dims> {
     value = markone::Dims();
     if (PyIndex_Check(src.ptr())) return add(src.ptr());
     if (!PyTuple_Check(src.ptr()) && !PyList_Check(src.ptr())) return false;
-    const Py_ssize_t count = PySequence_Fast_GET_SIZE(src.ptr());
-    for (Py_ssize_t i = 0; i < count; ++i) {
-      if (!add(PySequence_Fast_GET_ITEM(src.ptr(), i))) return false;
+    // An item's __index__ may change the list, so its length is read anew and the item is held.
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(src.ptr()); ++i) {
+      const object item = reinterpret_borrow<object>(PySequence_Fast_GET_ITEM(src.ptr(), i));
+      if (!add(item.ptr())) return false;
     }
     return true;
   }

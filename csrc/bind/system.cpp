@@ -54,7 +54,7 @@ void bind_system(py::module_& m) {
   m.def("damaged_guards", &Pool::damaged_guards);
   m.def("native_calls", [] { return Stream::current().calls(); }, "How many kernels this thread has run.");
 
-  py::class_<Program>(m, "Program", "Recorded kernel calls.")
+  py::class_<Program, std::shared_ptr<Program>>(m, "Program", "Recorded kernel calls.")
       .def(py::init<>())
       .def("replay", &Program::replay)
       .def("__len__", &Program::size)
@@ -63,7 +63,10 @@ void bind_system(py::module_& m) {
         for (size_t i = 0; i < p.size(); ++i) names.emplace_back(p.call(i).op, p.call(i).kernel.name);
         return names;
       });
-  m.def("begin_recording", [](Program& p) { Stream::current().begin_recording(&p); }, py::keep_alive<0, 1>());
+  m.def(
+      "begin_recording",
+      [](std::shared_ptr<Program> program) { Stream::current().begin_recording(std::move(program)); },
+      py::arg("program").none(false));
   m.def("end_recording", [] { Stream::current().end_recording(); });
 }
 

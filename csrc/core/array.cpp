@@ -153,7 +153,10 @@ Array Array::squeeze(int64_t dim) const {
 Array Array::unsqueeze(int64_t dim) const {
   const int d = wrap_dim("unsqueeze", dim, ndim() + 1);
   Dims shape = shape_, strides = strides_;
-  const int64_t stride = d < ndim() ? shape_[d] * strides_[d] : 1;
+  // Unsigned, because the strides of an empty array may wrap; they never reach an element.
+  const int64_t stride =
+      d < ndim() ? static_cast<int64_t>(static_cast<uint64_t>(shape_[d]) * static_cast<uint64_t>(strides_[d]))
+                 : 1;
   shape.insert(d, 1);
   strides.insert(d, stride);
   return view_as(shape, strides, offset_);
@@ -221,9 +224,9 @@ Array Array::as_strided(const Dims& shape, const Dims& strides, int64_t offset) 
     (reach < 0 ? low : high) = checked_add("as_strided", reach < 0 ? low : high, reach);
   }
   const int64_t have = storage_->bytes / size_of(dtype_);
-  MO_CHECK(low >= 0 && (high < have || checked_numel("as_strided", shape) == 0), "as_strided", "shape ",
-           shape, " with strides ", strides, " and offset ", offset, " leaves a storage of ", have,
-           " elements");
+  const bool none = checked_numel("as_strided", shape) == 0;
+  MO_CHECK(none ? offset >= 0 && offset <= have : low >= 0 && high < have, "as_strided", "shape ", shape,
+           " with strides ", strides, " and offset ", offset, " leaves a storage of ", have, " elements");
   return view_as(shape, strides, offset);
 }
 

@@ -28,7 +28,7 @@ class Array {
   int64_t size(int dim) const { return shape_[dim]; }
   int64_t stride(int dim) const { return strides_[dim]; }
   int64_t numel() const { return numel_; }
-  int64_t nbytes() const { return numel_ * size_of(dtype_); }
+  int64_t nbytes() const { return checked_mul("nbytes", numel_, size_of(dtype_)); }
   Device device() const { return storage_->device; }
   uint64_t version() const { return storage_->version.load(std::memory_order_relaxed); }
 

@@ -8,13 +8,16 @@
 #include <fstream>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 #include "core/error.h"
 
-#if defined(__linux__)
+#if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
+#endif
+#if defined(__linux__)
 #include <sched.h>
 #endif
 #if defined(__x86_64__)
@@ -39,47 +42,59 @@ void relax() {
 }
 
 // One loop at a time. The claim word holds the loop's number in its high half and the next chunk in its low
-// half, so a worker that comes late to an ended loop can never take a chunk of the next one.
+// half. Each loop has two numbers: while the first stands nothing can be claimed and the loop is described,
+// the second opens it. So a worker that comes late to an ended loop can never take a chunk of the next one.
 class Workers {
  public:
-  ~Workers() = delete;  // lives as long as the process; a fork abandons it
+  // One that was never used; the others live as long as the process, and a fork abandons them.
+  static void discard(Workers* unused) { delete unused; }
 
   bool try_run(int threads, int64_t chunks, ChunkFn body, void* context) {
     std::unique_lock owner(owner_, std::try_to_lock);
     if (!owner.owns_lock()) return false;
     grow(threads - 1);
-    body_ = body;
-    context_ = context;
-    chunks_ = static_cast<uint32_t>(chunks);
-    helpers_ = threads - 1;
+    claim_.store(static_cast<uint64_t>(++loop_) << 32 | kClosed);
+    // Each is a release: a worker that reads one of them cannot claim by the word that stood before.
+    body_.store(body, std::memory_order_release);
+    context_.store(context, std::memory_order_release);
+    chunks_.store(static_cast<uint32_t>(chunks), std::memory_order_release);
+    helpers_.store(threads - 1, std::memory_order_release);
     done_.store(0, std::memory_order_relaxed);
     const uint32_t loop = ++loop_;
-    claim_.store(static_cast<uint64_t>(loop) << 32, std::memory_order_release);
+    // Sequentially consistent, as the count of sleepers: either this sees the sleeper or the sleeper sees the
+    // loop.
+    claim_.store(static_cast<uint64_t>(loop) << 32);
     if (sleeping_.load() > 0) {
       std::lock_guard lock(sleep_mutex_);
       wake_.notify_all();
     }
     work(loop, 0);
     // A slow worker delays only the chunk it holds.
-    for (int spins = 0; done_.load(std::memory_order_acquire) != chunks_; ++spins) {
-      relax();
-      if (spins > 2000) std::this_thread::yield();
+    for (int spins = 0; done_.load(std::memory_order_acquire) != chunks;) {
+      if (spins < 2000) {
+        ++spins;
+        relax();
+      } else {
+        std::this_thread::yield();
+      }
     }
     return true;
   }
 
  private:
+  static constexpr uint64_t kClosed = uint64_t{1} << 31;  // more chunks than a loop can have
+
   void work(uint32_t loop, int slot) {
     inside_chunk = true;
     for (;;) {
       uint64_t seen = claim_.load(std::memory_order_acquire);
       if (static_cast<uint32_t>(seen >> 32) != loop) break;
       const uint32_t chunk = static_cast<uint32_t>(seen);
-      const uint32_t chunks = chunks_.load(std::memory_order_relaxed);
-      if (chunk >= chunks) break;
-      const ChunkFn body = body_.load(std::memory_order_relaxed);
-      void* context = context_.load(std::memory_order_relaxed);
-      // The exchange fails if another loop has begun since, so what was read above belongs to this loop.
+      if (chunk >= chunks_.load(std::memory_order_acquire)) break;
+      const ChunkFn body = body_.load(std::memory_order_acquire);
+      void* context = context_.load(std::memory_order_acquire);
+      // The exchange fails if another loop has been announced since, so what was read above belongs to this
+      // one.
       if (!claim_.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel)) continue;
       body(context, chunk, slot);
       done_.fetch_add(1, std::memory_order_release);
@@ -88,9 +103,14 @@ class Workers {
   }
 
   void grow(int count) {
-    while (static_cast<int>(threads_) < count) {
-      const int slot = ++threads_;
-      std::thread([this, slot] { main(slot); }).detach();
+    while (threads_ < count) {
+      try {
+        const int slot = threads_ + 1;
+        std::thread([this, slot] { main(slot); }).detach();
+      } catch (const std::system_error&) {
+        return;  // the system gives no more threads; those that there are do the work
+      }
+      ++threads_;
     }
   }
 
@@ -109,7 +129,7 @@ class Workers {
         sleeping_.fetch_sub(1);
       }
       seen = loop;
-      if (slot <= helpers_.load(std::memory_order_relaxed)) work(loop, slot);
+      if (slot <= helpers_.load(std::memory_order_acquire)) work(loop, slot);
     }
   }
 
@@ -132,19 +152,18 @@ std::atomic<Workers*> pool{nullptr};
 Workers& workers() {
   Workers* current = pool.load(std::memory_order_acquire);
   if (current) return *current;
-  static std::mutex making;
-  std::lock_guard lock(making);
-  if (!pool.load()) {
-#if defined(__linux__)
-    static const int registered = pthread_atfork(nullptr, nullptr, [] {
-      pool.store(nullptr);
-      inside_chunk = false;
-    });
-    (void)registered;
+#if defined(__unix__) || defined(__APPLE__)
+  static const int registered = pthread_atfork(nullptr, nullptr, [] {
+    pool.store(nullptr);
+    inside_chunk = false;
+  });
+  (void)registered;
 #endif
-    pool.store(new Workers);
-  }
-  return *pool.load();
+  // Without a lock, which a fork could leave held: of two pools made at once the second is thrown away.
+  auto* fresh = new Workers;
+  if (pool.compare_exchange_strong(current, fresh)) return *fresh;
+  Workers::discard(fresh);
+  return *current;
 }
 
 int quota_from_cgroup() {
@@ -189,7 +208,7 @@ void set_num_threads(int64_t count) {
 }
 
 void parallel_for(int threads, int64_t chunks, ChunkFn body, void* context) {
-  // The claim word counts chunks in 32 bits; a kernel that made more would be cutting far too fine.
+  // The claim word counts chunks in 31 bits; a kernel that made more would be cutting far too fine.
   const bool alone = threads <= 1 || chunks <= 1 || inside_chunk || chunks >= (int64_t{1} << 31);
   if (!alone &&
       workers().try_run(static_cast<int>(std::min<int64_t>(threads, chunks)), chunks, body, context))

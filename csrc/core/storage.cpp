@@ -8,6 +8,10 @@
 
 #include "core/error.h"
 
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+
 #if defined(__SANITIZE_ADDRESS__)
 #define MARKONE_SANITIZED 1
 #elif defined(__has_feature)
@@ -93,7 +97,16 @@ StorageRef wrap_outside(void* data, int64_t bytes, bool read_only, void (*free_o
 }
 
 Pool& Pool::shared() {
-  static Pool* pool = new Pool(true);  // never destroyed: arrays may outlive static destructors
+  // Never destroyed: arrays may outlive static destructors.
+  static Pool* pool = [] {
+    auto* made = new Pool(true);
+#if defined(__unix__) || defined(__APPLE__)
+    // A fork while another thread is in here would leave the child a lock that nobody opens.
+    pthread_atfork([] { shared().mutex_.lock(); }, [] { shared().mutex_.unlock(); },
+                   [] { shared().mutex_.unlock(); });
+#endif
+    return made;
+  }();
   return *pool;
 }
 Pool& Pool::current() { return thread_pool ? *thread_pool : shared(); }
@@ -109,6 +122,9 @@ void Pool::unref() {
 }
 
 StorageRef Pool::allocate(const char* op, int64_t bytes) {
+  // No address space is larger, and rounding a size up stays far from overflow.
+  constexpr int64_t kMaxBytes = int64_t{1} << 48;
+  MO_CHECK_KIND(ErrorKind::kMemory, bytes <= kMaxBytes, op, "no memory for ", bytes, " bytes");
   const int wanted = size_class(bytes);
   const bool guard = guarded.load(std::memory_order_relaxed);
   {
@@ -128,10 +144,10 @@ StorageRef Pool::allocate(const char* op, int64_t bytes) {
   }
   const int64_t block =
       guard ? bytes + 2 * kGuardBytes : (kCache ? class_bytes(wanted) : std::max<int64_t>(bytes, 1));
-  void* data = bytes > (int64_t{1} << 62) ? nullptr : system_allocate(block);
+  void* data = system_allocate(block);
   if (!data) {
     shared().trim();
-    data = bytes > (int64_t{1} << 62) ? nullptr : system_allocate(block);
+    data = system_allocate(block);
   }
   MO_CHECK_KIND(ErrorKind::kMemory, data, op, "no memory for ", bytes, " bytes (", stats().allocated_bytes,
                 " bytes are in use)");

@@ -105,11 +105,20 @@ void Stream::submit(const Call& call) {
     raise(call, owner.report);
 }
 
-void Stream::begin_recording(Program* program) {
+void Stream::begin_recording(std::shared_ptr<Program> program) {
   MO_CHECK_KIND(ErrorKind::kRuntime, !program_, "record", "this thread is recording already");
-  program_ = program;
+  MO_CHECK_KIND(ErrorKind::kRuntime, !program->open_.exchange(true), "record",
+                "another thread is recording this program");
+  scope_ = std::make_unique<PoolScope>(program->pool());
+  program_ = std::move(program);
 }
-void Stream::end_recording() { program_ = nullptr; }
+
+void Stream::end_recording() {
+  if (!program_) return;
+  scope_.reset();
+  program_->open_.store(false);
+  program_.reset();
+}
 
 Program::Program() : pool_(Pool::make_private()) {}
 Program::~Program() {
@@ -136,10 +145,12 @@ void Program::append(const Call& call) {
 }
 
 void Program::replay() const {
+  MO_CHECK_KIND(ErrorKind::kRuntime, !open_.load(), "replay", "the program is still being recorded");
   const Call* first_bad = nullptr;
   ValueReport first_report;
   {
     LongCall guard(true);
+    const std::lock_guard lock(replaying_);  // after the GIL is released, so that waiting blocks nobody
     FlushSubnormals flush;
     scratch("replay", scratch_bytes_);
     for (const Call& call : calls_) {

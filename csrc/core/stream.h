@@ -1,9 +1,11 @@
 // The one way to run a kernel. A call is data: which kernel, a copy of its arguments, what memory it touches.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -54,7 +56,8 @@ struct Call {
   int64_t scratch_bytes = 0;
 };
 
-// Recorded calls, in order, and a reference to every storage they touch.
+// Recorded calls, in order, and a reference to every storage they touch. Buffers that are made while it
+// records come from a pool of its own, where what is freed is only reused inside the program.
 class Program {
  public:
   Program();
@@ -63,13 +66,17 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   void append(const Call& call);
-  // Runs every call in order, without the GIL. A value error is raised after the last one.
+  // Runs every call in order, without the GIL. A value error is raised after the last one. One thread at a
+  // time: a second one waits. Raises RuntimeError while the program is being recorded.
   void replay() const;
   size_t size() const { return calls_.size(); }
   const Call& call(size_t i) const { return calls_[i]; }
   Pool* pool() const { return pool_; }
 
  private:
+  friend class Stream;
+  std::atomic<bool> open_{false};  // a thread is recording
+  mutable std::mutex replaying_;
   std::vector<Call> calls_;
   std::vector<std::unique_ptr<std::byte[]>> memory_;  // argument structs and access lists
   std::vector<StorageRef> storages_;
@@ -86,18 +93,22 @@ struct ValueReport {
 class Stream {
  public:
   static Stream& current();  // this thread's
+  ~Stream() { end_recording(); }
 
   // Runs the call now; while this thread records, also appends it to the program. Raises IndexError where the
   // kernel reported a value.
   void submit(const Call& call);
 
-  void begin_recording(Program* program);
+  // Until end_recording() every call of this thread is appended to the program, and its buffers come from the
+  // program's pool.
+  void begin_recording(std::shared_ptr<Program> program);
   void end_recording();
-  Program* recording() const { return program_; }
+  Program* recording() const { return program_.get(); }
   int64_t calls() const { return calls_; }  // how many this thread has submitted
 
  private:
-  Program* program_ = nullptr;
+  std::shared_ptr<Program> program_;
+  std::unique_ptr<PoolScope> scope_;
   int64_t calls_ = 0;
 };
 
