@@ -104,7 +104,15 @@ void run(const char* op, const Entry<Args>& entry, DType kernel_type, const Arra
   int64_t* strides[] = {args.out_stride, args.in_stride[0], args.in_stride[1], args.in_stride[2]};
   coalesce(&args.ndim, args.shape, strides);
   call.values("divisor");
-  call.submit(kFlopsPerElement * static_cast<double>(out.numel()));
+  try {
+    call.submit(kFlopsPerElement * static_cast<double>(out.numel()));
+  } catch (const Error& error) {
+    // Only integer division reports values, and only zeros.
+    if (error.kind() != ErrorKind::kIndex) throw;
+    const std::string text = error.what();
+    throw Error(ErrorKind::kValue,
+                text.substr(0, text.find(", wanted")) + ", integers cannot be divided by it");
+  }
 }
 
 Operand as_type(const char* op, const Operand& x, DType dtype) {

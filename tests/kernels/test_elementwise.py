@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import harness
 from markone import _C
-from tests import harness
 
 Array = np.ndarray
 FLOATS = ("float32", "float64", "bfloat16", "float16")
@@ -244,9 +244,7 @@ def test_gradients(isa: str, dtype: str) -> None:
     with harness.using(isa):
         for name, f in UNARY.items():
             y = f(x)
-            got = harness.numpy(
-                getattr(_C, name + "_grad")(*(harness.array(v, dtype) for v in (g, x, y)))
-            )
+            got = harness.numpy(getattr(_C, name + "_grad")(*(harness.array(v, dtype) for v in (g, x, y))))
             want = g * (f(x + h) - f(x - h)) / (2 * h)
             error = np.abs(got - want) / (1 + np.abs(want))
             assert error.max() < 3e-5 if dtype == "float32" else 1e-7, (name, error.max())
@@ -320,9 +318,9 @@ def test_integer_division_by_zero(isa: str, name: str) -> None:
     f = getattr(_C, name)
     with harness.using(isa):
         x = harness.array(np.arange(5))
-        with pytest.raises((ValueError, IndexError, ZeroDivisionError), match=f"{name}: divisor .*index 3"):
+        with pytest.raises(ValueError, match=f"{name}: divisor at flat index 3 is 0"):
             f(x, harness.array(np.array([1, 2, 3, 0, 0])))
-        with pytest.raises((ValueError, IndexError, ZeroDivisionError), match=f"{name}: divisor"):
+        with pytest.raises(ValueError, match=f"{name}: divisor at flat index 0 is 0"):
             f(x, 0)
         assert harness.numpy(f(harness.array(np.ones(3)), 0.0)).shape == (3,)
 
@@ -360,7 +358,10 @@ def test_pow_rules(isa: str) -> None:
 def test_nan_passes(isa: str) -> None:
     with harness.using(isa):
         for dtype in FLOATS:
-            x, y = harness.array(np.array([np.nan, 1.0]), dtype), harness.array(np.array([1.0, np.nan]), dtype)
+            x, y = (
+                harness.array(np.array([np.nan, 1.0]), dtype),
+                harness.array(np.array([1.0, np.nan]), dtype),
+            )
             for f in (_C.maximum, _C.minimum):
                 assert np.isnan(harness.numpy(f(x, y))).all()
             assert np.isnan(harness.numpy(_C.relu(x))[0])

@@ -2,12 +2,14 @@
 // written once over it. Everything here is in a namespace of the instruction set and internal to the file
 // that includes it, so that two builds of one function can never be mixed by the linker.
 //
-//   V::kLanes, V(double) splat, V::load(p), V::load(p, n) the first n lanes and zeros, v.store(p), v.store(p,
-//   n) a + b  a - b  a * b  a / b  -a   fma(a, b, c) = a * b + c (one rounding where the machine has it)
-//   min(a, b) max(a, b): b where either is NaN    abs sqrt floor ceil trunc round (to even)
-//   a < b, <=, >, >=, ==, != give V::Mask; & | ~ on masks; where(mask, a, b); any(mask)
-//   V::from(const U* p) / V::from(p, n) and v.to(U* p) / v.to(p, n): float vectors from and to bfloat16,
-//   float16
+//   V::kLanes, V(double) splat, V::bits(int64_t) splat of a bit pattern, V::load(p), V::load(p, n) the first
+//   n lanes and zeros, v.store(p), v.store(p, n) a + b  a - b  a * b  a / b  -a   fma(a, b, c) = a * b + c
+//   (one rounding where the machine has it) min(a, b) max(a, b): b where either is NaN    abs sqrt floor ceil
+//   trunc round (to even) a < b, <=, >, >=, ==, != give V::Mask; & | ^ ~ on masks; where(mask, a, b);
+//   any(mask) store_bytes(mask, p): a byte a lane, 0 or 1 bit_and bit_or bit_xor shift_left<n>
+//   shift_right<n>: on the bits, as integers of the lane's size widen(f, &low, &high), narrow(low, high): one
+//   VecF as two VecD and back
+// Exponentials, logarithms and their like are in vec_math.h; bfloat16 and float16 in common/scalar.h.
 #pragma once
 #include <stdint.h>
 

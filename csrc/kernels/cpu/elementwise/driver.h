@@ -59,6 +59,30 @@ void convert_block(void* out, const void* in, const void*, const void*, int64_t 
   for (int64_t i = 0; i < n; ++i) to[i] = cast_one<To>(from[i]);
 }
 
+#if defined(__F16C__)
+template <>
+void convert_block<F16, float>(void* out, const void* in, const void*, const void*, int64_t n) {
+  auto* to = static_cast<float*>(out);
+  auto* from = static_cast<const F16*>(in);
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i))));
+  }
+  for (; i < n; ++i) to[i] = to_float(from[i]);
+}
+template <>
+void convert_block<float, F16>(void* out, const void* in, const void*, const void*, int64_t n) {
+  auto* to = static_cast<F16*>(out);
+  auto* from = static_cast<const float*>(in);
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i),
+                     _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT));
+  }
+  for (; i < n; ++i) to[i] = to_f16(from[i]);
+}
+#endif
+
 // Elements of a strided operand from index `at` on, in row-major order, to or from a contiguous buffer.
 template <class T, bool kToBuffer>
 void move_strided(T* buffer, T* base, int64_t ndim, const int64_t* shape, const int64_t* stride,
