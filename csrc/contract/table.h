@@ -67,6 +67,9 @@ struct KernelTable {
 
   Entry<OptimArgs> sgd_step;
   Entry<OptimArgs> adam_step;
+  Entry<ReduceArgs> reduce[kReduceCount][kDTypeCount];  // by the type of the input
+  Entry<ArgReduceArgs> argmax[kDTypeCount];
+  Entry<ArgReduceArgs> argmin[kDTypeCount];
 };
 
 // Each fills what it has and leaves the rest as it is.

@@ -1,0 +1,110 @@
+// The one order in which a reduction combines its elements, so that its bits depend on the values alone. Element i
+// of the reduced space belongs to block i / kReduceBlock, there to a chunk of kChunk, there to lane i % kLanes. A
+// lane combines its elements in order; the lanes are folded in halves; chunks and blocks are combined left to right
+// in Lanes<C>::Wide. Two loops follow it: along the elements of one output, and across many outputs at once.
+#pragma once
+#include "contract/reduce.h"
+#include "kernels/cpu/reduce/lanes.h"
+
+MO_ISA_BEGIN
+
+constexpr int64_t kChunk = 1024;
+
+#define MO_REDUCE(name, init_, map_, combine_, finish_, types)                                               \
+  struct Reduce_##name {                                                                                     \
+    static constexpr char kTypes = #types[0];                                                                \
+    template <class X, class E>                                                                              \
+    static MO_INLINE X init([[maybe_unused]] E lowest, [[maybe_unused]] E highest) {                         \
+      return X(init_);                                                                                       \
+    }                                                                                                        \
+    template <class X>                                                                                       \
+    static MO_INLINE X map(X x, [[maybe_unused]] X s) {                                                      \
+      return map_;                                                                                           \
+    }                                                                                                        \
+    template <class X>                                                                                       \
+    static MO_INLINE X combine(X a, X b) {                                                                   \
+      return combine_;                                                                                       \
+    }                                                                                                        \
+    template <class X, class D>                                                                              \
+    static MO_INLINE X finish(X a, [[maybe_unused]] D d) {                                                   \
+      return finish_;                                                                                        \
+    }                                                                                                        \
+  };
+#include "kernels/common/reduce.def"
+
+template <class Op, class X, class C>
+MO_INLINE X initial() {
+  return Op::template init<X>(Lanes<C>::kLowest, Lanes<C>::kHighest);
+}
+
+// One chunk of at most kChunk elements that lie one after the other.
+template <class Op, class C>
+__attribute__((noinline)) C reduce_chunk(const C* p, int64_t n, C shift) {
+  using V = typename Lanes<C>::V;
+  using N = typename Lanes<C>::N;
+  constexpr int kVectors = Lanes<C>::kLanes / V::kLanes;
+  const V neutral = initial<Op, V, C>(), s(shift);
+  V acc[kVectors];
+  for (V& a : acc) a = neutral;
+  int64_t i = 0;
+  for (; i + Lanes<C>::kLanes <= n; i += Lanes<C>::kLanes) {
+    for (int k = 0; k < kVectors; ++k)
+      acc[k] = Op::combine(acc[k], Op::map(V::load(p + i + k * V::kLanes), s));
+  }
+  for (int k = 0; k < kVectors && i < n; ++k, i += V::kLanes) {
+    const int64_t left = n - i < V::kLanes ? n - i : V::kLanes;
+    acc[k] = Op::combine(acc[k], first_lanes(Op::map(V::load(p + i, left), s), left, neutral));
+  }
+  for (int half = kVectors / 2; half > 0; half /= 2) {
+    for (int k = 0; k < half; ++k) acc[k] = Op::combine(acc[k], acc[k + half]);
+  }
+  C lane[V::kLanes];
+  acc[0].store(lane);
+  N fold[V::kLanes];
+  for (int k = 0; k < V::kLanes; ++k) fold[k] = N(lane[k]);
+  for (int half = V::kLanes / 2; half > 0; half /= 2) {
+    for (int k = 0; k < half; ++k) fold[k] = Op::combine(fold[k], fold[k + half]);
+  }
+  if constexpr (__is_same(N, Int))
+    return fold[0].v;
+  else
+    return fold[0];
+}
+
+// The same for `width` outputs beside each other: rows [0, n) of one chunk are added one at a time, then folded.
+template <class Op, class C>
+struct RowChunk {
+  using V = typename Lanes<C>::V;
+  static constexpr int kWidth = 512 / sizeof(C);
+  static constexpr int kLanes = Lanes<C>::kLanes;
+  alignas(64) C lanes[kLanes][kWidth];
+  alignas(64) C shift[kWidth];
+  int used;
+
+  MO_INLINE void begin(int64_t n, int64_t width) {
+    used = static_cast<int>(n < kLanes ? n : kLanes);
+    const V neutral = initial<Op, V, C>();
+    for (int r = 0; r < (used > 0 ? used : 1); ++r) {
+      for (int64_t c = 0; c < width; c += V::kLanes) neutral.store(&lanes[r][c]);
+    }
+  }
+  MO_INLINE void add(int64_t i, const C* row, int64_t width) {
+    C* acc = lanes[i % kLanes];
+    int64_t c = 0;
+    for (; c + V::kLanes <= width; c += V::kLanes)
+      Op::combine(V::load(acc + c), Op::map(V::load(row + c), V::load(shift + c))).store(acc + c);
+    if (c < width)
+      Op::combine(V::load(acc + c), Op::map(V::load(row + c, width - c), V::load(shift + c))).store(acc + c);
+  }
+  // Leaves the result in lanes[0]. A lane without elements holds the initial value, which changes nothing.
+  MO_INLINE void fold(int64_t width) {
+    for (int half = kLanes / 2; half > 0; half /= 2) {
+      for (int r = 0; r < half && r + half < used; ++r) {
+        for (int64_t c = 0; c < width; c += V::kLanes)
+          Op::combine(V::load(lanes[r] + c), V::load(lanes[r + half] + c)).store(lanes[r] + c);
+      }
+    }
+  }
+};
+
+MO_ISA_END
