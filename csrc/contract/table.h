@@ -70,6 +70,24 @@ struct KernelTable {
   Entry<ReduceArgs> reduce[kReduceCount][kDTypeCount];  // by the type of the input
   Entry<ArgReduceArgs> argmax[kDTypeCount];
   Entry<ArgReduceArgs> argmin[kDTypeCount];
+
+  Entry<SoftmaxArgs> softmax[kDTypeCount];
+  Entry<SoftmaxArgs> log_softmax[kDTypeCount];
+  Entry<SoftmaxGradArgs> softmax_grad[kDTypeCount];
+  Entry<SoftmaxGradArgs> log_softmax_grad[kDTypeCount];
+  Entry<CrossEntropyArgs> cross_entropy[kDTypeCount];
+  Entry<CrossEntropyGradArgs> cross_entropy_grad[kDTypeCount];
+
+  // Pooling: a row of outputs at a time in vectors, plain loops.
+  Entry<PoolArgs> max_pool_rows[kDTypeCount];
+  Entry<PoolArgs> max_pool_ref[kDTypeCount];
+  Entry<PoolArgs> avg_pool_rows[kDTypeCount];
+  Entry<PoolArgs> avg_pool_ref[kDTypeCount];
+  Entry<MaxPoolGradArgs> max_pool_grad[kDTypeCount];
+  Entry<AvgPoolGradArgs> avg_pool_grad[kDTypeCount];
+
+  Entry<ResizeArgs> resize_bilinear[kDTypeCount];
+  Entry<ResizeArgs> resize_bilinear_grad[kDTypeCount];
 };
 
 // Each fills what it has and leaves the rest as it is.

@@ -37,23 +37,27 @@ MO_INLINE X initial() {
   return Op::template init<X>(Lanes<C>::kLowest, Lanes<C>::kHighest);
 }
 
-// One chunk of at most kChunk elements that lie one after the other.
-template <class Op, class C>
-__attribute__((noinline)) C reduce_chunk(const C* p, int64_t n, C shift) {
+template <class V, class C>
+MO_INLINE V load_lanes(const C* p, int64_t left) {
+  return left == V::kLanes ? V::load(p) : V::load(p, left);
+}
+
+// One chunk of n <= kChunk values. values(i, left) gives those from i on as a vector, of which `left` count.
+template <class Op, class C, class Values>
+MO_INLINE C combine_chunk(int64_t n, Values values) {
   using V = typename Lanes<C>::V;
   using N = typename Lanes<C>::N;
   constexpr int kVectors = Lanes<C>::kLanes / V::kLanes;
-  const V neutral = initial<Op, V, C>(), s(shift);
+  const V neutral = initial<Op, V, C>();
   V acc[kVectors];
   for (V& a : acc) a = neutral;
   int64_t i = 0;
   for (; i + Lanes<C>::kLanes <= n; i += Lanes<C>::kLanes) {
-    for (int k = 0; k < kVectors; ++k)
-      acc[k] = Op::combine(acc[k], Op::map(V::load(p + i + k * V::kLanes), s));
+    for (int k = 0; k < kVectors; ++k) acc[k] = Op::combine(acc[k], values(i + k * V::kLanes, V::kLanes));
   }
   for (int k = 0; k < kVectors && i < n; ++k, i += V::kLanes) {
     const int64_t left = n - i < V::kLanes ? n - i : V::kLanes;
-    acc[k] = Op::combine(acc[k], first_lanes(Op::map(V::load(p + i, left), s), left, neutral));
+    acc[k] = Op::combine(acc[k], first_lanes(values(i, left), left, neutral));
   }
   for (int half = kVectors / 2; half > 0; half /= 2) {
     for (int k = 0; k < half; ++k) acc[k] = Op::combine(acc[k], acc[k + half]);
@@ -69,6 +73,13 @@ __attribute__((noinline)) C reduce_chunk(const C* p, int64_t n, C shift) {
     return fold[0].v;
   else
     return fold[0];
+}
+// The same for elements that lie one after the other.
+template <class Op, class C>
+__attribute__((noinline)) C reduce_chunk(const C* p, int64_t n, C shift) {
+  using V = typename Lanes<C>::V;
+  const V s(shift);
+  return combine_chunk<Op, C>(n, [=](int64_t i, int64_t left) { return Op::map(load_lanes<V>(p + i, left), s); });
 }
 
 // The same for `width` outputs beside each other: rows [0, n) of one chunk are added one at a time, then folded.

@@ -1,0 +1,93 @@
+// Vectors of every second element, and what pooling shares.
+#pragma once
+#include "contract/pool.h"
+#include "kernels/cpu/vec.h"
+
+MO_ISA_BEGIN
+
+// Elements 0, 2, 4, ... of a followed by those of b.
+#if defined(MARKONE_ISA_avx512)
+MO_INLINE VecF evens(VecF a, VecF b) {
+  const __m512i at = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  return _mm512_permutex2var_ps(a.v, at, b.v);
+}
+MO_INLINE VecD evens(VecD a, VecD b) {
+  return _mm512_permutex2var_pd(a.v, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b.v);
+}
+#elif defined(MARKONE_ISA_avx2)
+MO_INLINE VecF evens(VecF a, VecF b) {
+  const __m256d pairs = _mm256_castps_pd(_mm256_shuffle_ps(a.v, b.v, 0x88));
+  return _mm256_castpd_ps(_mm256_permute4x64_pd(pairs, 0xd8));
+}
+MO_INLINE VecD evens(VecD a, VecD b) {
+  return _mm256_permute4x64_pd(_mm256_unpacklo_pd(a.v, b.v), 0xd8);
+}
+#else
+template <class V>
+MO_INLINE V evens(V a, V b) {
+  typename V::Scalar from[2 * V::kLanes], to[V::kLanes];
+  a.store(from);
+  b.store(from + V::kLanes);
+  for (int i = 0; i < V::kLanes; ++i) to[i] = from[2 * i];
+  return V::load(to);
+}
+#endif
+
+// n elements from p, kStep (1 or 2) apart; reads no further than the last of them.
+template <int kStep, class V, class C>
+MO_INLINE V load_step(const C* p, int64_t n) {
+  constexpr int kLanes = V::kLanes;
+  if constexpr (kStep == 1) {
+    return n == kLanes ? V::load(p) : V::load(p, n);
+  } else {
+    const int64_t count = 2 * n - 1;
+    if (count <= kLanes) return evens(V::load(p, count), V(0));
+    return evens(V::load(p), V::load(p + kLanes, count - kLanes));
+  }
+}
+// The same where all 2 * kLanes elements may be read.
+template <int kStep, class V, class C>
+MO_INLINE V load_full(const C* p) {
+  if constexpr (kStep == 1)
+    return V::load(p);
+  else
+    return evens(V::load(p), V::load(p + V::kLanes));
+}
+
+// NaN where either is.
+template <class V>
+MO_INLINE V max_or_nan(V a, V b) {
+  return where(b != b, b, max(b, a));
+}
+
+// The taps of one window along one dimension that lie inside: first <= k < last.
+struct Taps {
+  int64_t start;  // of tap 0, perhaps negative
+  int64_t first, last;
+};
+MO_INLINE Taps taps_of(int64_t i, int64_t stride, int64_t pad, int64_t dilation, int64_t kernel, int64_t size) {
+  Taps t{i * stride - pad, 0, 0};
+  t.first = t.start < 0 ? (-t.start + dilation - 1) / dilation : 0;
+  t.last = t.start < size ? (size - t.start + dilation - 1) / dilation : 0;
+  if (t.last > kernel) t.last = kernel;
+  if (t.first > t.last) t.first = t.last;
+  return t;
+}
+
+// How much of a dimension counts for the average of window i.
+MO_INLINE int64_t counted(int64_t i, int64_t stride, int64_t pad, int64_t kernel, int64_t size, bool include_pad) {
+  int64_t start = i * stride - pad, end = start + kernel;
+  if (end > size + pad) end = size + pad;
+  if (!include_pad && start < 0) start = 0;
+  if (!include_pad && end > size) end = size;
+  return end - start;
+}
+
+// Rows of outputs are the unit of work; a task takes about this many input elements.
+constexpr int64_t kPoolTask = 16384;
+MO_INLINE int64_t rows_per_task(const PoolArgs& a) {
+  const int64_t cost = a.w * (a.stride_h < a.kernel_h ? a.stride_h : a.kernel_h);
+  return cost < kPoolTask ? kPoolTask / (cost > 0 ? cost : 1) : 1;
+}
+
+MO_ISA_END
