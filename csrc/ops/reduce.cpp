@@ -87,11 +87,6 @@ Array run(ReduceOp op, const Array& x, const Split& split, DType out_type, doubl
   return out;
 }
 
-Array finished(const char* op, const Array& out, const Split& split, DType dtype, bool keepdim) {
-  const Array result = cast(op, out, dtype);
-  return keepdim ? result : result.reshape_view(op, split.kept);
-}
-
 void want_floating(const char* op, const Array& x) {
   MO_CHECK_TYPE(is_floating(x.dtype()), op, "wants a floating type, got ", name_of(x.dtype()));
 }
@@ -105,13 +100,10 @@ Array reduce(ReduceOp op, const Array& x, const Dims& dims, bool keepdim) {
   if (types == 'F') want_floating(name, x);
   const Split split = split_dims(name, x, dims);
   MO_CHECK(types != 'S' || split.count > 0, name, "shape ", x.shape(), " has nothing to reduce over dims ", dims);
-  const DType computed = is_half(x.dtype()) ? kF32 : x.dtype();
   const bool wide = types == 'W' && !is_floating(x.dtype());
-  const DType out_type = types == 'B' ? kBool : wide ? kI64 : computed;
-  const DType final_type = types == 'B' ? kBool : wide ? kI64 : x.dtype();
-  const Array out =
-      run(op, cast(name, x, computed), split, out_type, static_cast<double>(split.count), Array());
-  return finished(name, out, split, final_type, keepdim);
+  const DType out_type = types == 'B' ? kBool : wide ? kI64 : x.dtype();
+  const Array out = run(op, x, split, out_type, static_cast<double>(split.count), Array());
+  return keepdim ? out : out.reshape_view(name, split.kept);
 }
 
 Array var(const Array& x, const Dims& dims, double correction, bool keepdim) {
@@ -120,8 +112,9 @@ Array var(const Array& x, const Dims& dims, double correction, bool keepdim) {
   const Array in = cast("var", x, is_half(x.dtype()) ? kF32 : x.dtype());
   const double count = static_cast<double>(split.count);
   const Array mean = run(kReduce_mean, in, split, in.dtype(), count, Array());
-  const Array out = run(kReduce_var, in, split, in.dtype(), std::max(0.0, count - correction), mean);
-  return finished("var", out, split, x.dtype(), keepdim);
+  const Array out =
+      cast("var", run(kReduce_var, in, split, in.dtype(), std::max(0.0, count - correction), mean), x.dtype());
+  return keepdim ? out : out.reshape_view("var", split.kept);
 }
 
 Array arg_reduce(bool max, const Array& x, std::optional<int64_t> dim, bool keepdim) {

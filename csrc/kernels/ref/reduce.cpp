@@ -1,5 +1,6 @@
 // Reductions over any dimensions, in plain loops over double or int64.
 #include "contract/table.h"
+#include "kernels/common/scalar.h"
 
 namespace markone::ref {
 namespace {
@@ -63,13 +64,13 @@ void reduce(const ReduceArgs* a, const Run*) {
     const T* in =
         static_cast<const T*>(a->in) + offset_of(o, a->outer_ndim, a->outer_shape, a->outer_in_stride);
     const int64_t at = offset_of(o, a->outer_ndim, a->outer_shape, a->outer_out_stride);
-    const N shift = a->shift ? static_cast<N>(static_cast<const T*>(a->shift)[at]) : N(0);
+    const N shift = a->shift ? cast_one<N>(static_cast<const T*>(a->shift)[at]) : N(0);
     N total = Op::template init<N>(Ends<N>::kLowest, Ends<N>::kHighest);
     for (int64_t i = 0; i < a->count; ++i) {
       const T x = in[offset_of(i, a->inner_ndim, a->inner_shape, a->inner_stride)];
-      total = Op::combine(total, Op::map(static_cast<N>(x), shift));
+      total = Op::combine(total, Op::map(cast_one<N>(x), shift));
     }
-    static_cast<Out*>(a->out)[at] = static_cast<Out>(Op::finish(total, a->divisor));
+    static_cast<Out*>(a->out)[at] = cast_one<Out>(Op::finish(total, a->divisor));
   }
 }
 
@@ -91,14 +92,14 @@ void arg_reduce(const ArgReduceArgs* a, const Run*) {
 template <class Op, class T>
 KernelFn<ReduceArgs> floating() {
   if constexpr (Op::kTypes == 'B')
-    return reduce<Op, T, double, uint8_t>;
+    return reduce<Op, T, double, Bool>;
   else
     return reduce<Op, T, double, T>;
 }
 template <class Op, class T>
 KernelFn<ReduceArgs> integer() {
   if constexpr (Op::kTypes == 'B')
-    return reduce<Op, T, int64_t, uint8_t>;
+    return reduce<Op, T, int64_t, Bool>;
   else if constexpr (Op::kTypes == 'W')
     return reduce<Op, T, uint64_t, int64_t>;
   else
@@ -114,11 +115,13 @@ void fill_reduce(KernelTable* table) {
     using Op = Op_##name;                                                             \
     entries[kF32] = {floating<Op, float>(), #name "_f32_ref"};                        \
     entries[kF64] = {floating<Op, double>(), #name "_f64_ref"};                       \
+    entries[kBF16] = {floating<Op, BF16>(), #name "_bf16_ref"};                       \
+    entries[kF16] = {floating<Op, F16>(), #name "_f16_ref"};                          \
     if constexpr (Op::kTypes != 'F') {                                                \
       entries[kI64] = {integer<Op, int64_t>(), #name "_i64_ref"};                     \
       entries[kI32] = {integer<Op, int32_t>(), #name "_i32_ref"};                     \
       entries[kU8] = {integer<Op, uint8_t>(), #name "_u8_ref"};                       \
-      entries[kBool] = {integer<Op, uint8_t>(), #name "_bool_ref"};                   \
+      entries[kBool] = {integer<Op, Bool>(), #name "_bool_ref"};                   \
     }                                                                                 \
   }
 #include "kernels/common/reduce.def"

@@ -24,6 +24,7 @@ struct AvgPool {
   const PoolArgs* a;
   C* scratch;
   int64_t per_task;
+  bool pairs;
 
   // First the sum of the window's rows in every column, then along that one row.
   static void column_sums(const PoolArgs& a, const C* x, const Taps& rows, C* out) {
@@ -65,6 +66,13 @@ struct AvgPool {
       C* y = static_cast<C*>(a.y) + r * a.out_w;
       const Taps rows = taps_of(r % a.out_h, a.stride_h, a.pad_h, 1, a.kernel_h, a.h);
       const C count = row_count<C>(a, r % a.out_h);
+      if (s.pairs && rows.last - rows.first == 2) {
+        const C* top = x + rows.start * a.w;
+        row_2x2<V>(
+            top, top + a.w, a.out_w, y, [](V u, V v) { return u + v; },
+            [=](V v, int64_t j) { return v / (V::load(counts + j) * V(count)); });
+        continue;
+      }
       column_sums(a, x, rows, padded + a.pad_w);
       if (a.stride_w == 1) {
         along_row<1>(a, padded, counts, count, y);
@@ -80,7 +88,7 @@ struct AvgPool {
     }
   }
   static void kernel(const PoolArgs* args, const Run* run) {
-    AvgPool s{args, static_cast<C*>(run->scratch), rows_per_task(*args)};
+    AvgPool s{args, static_cast<C*>(run->scratch), rows_per_task(*args), pairs_only(*args)};
     const int64_t rows = args->planes * args->out_h;
     run->parallel(run, (rows + s.per_task - 1) / s.per_task, task, &s);
   }
@@ -101,10 +109,18 @@ struct AvgPoolGrad {
     C* dx = static_cast<C*>(s.a->dx) + plane * a.h * a.w;
     for (int64_t i = 0; i < a.h * a.w; ++i) dx[i] = 0;
     fill_counts(a, counts);
+    const bool pairs = pairs_only(a) && a.stride_h >= 2;
     for (int64_t i = 0; i < a.out_h; ++i) {
       const C* g = static_cast<const C*>(s.a->g) + (plane * a.out_h + i) * a.out_w;
       const Taps rows = taps_of(i, a.stride_h, a.pad_h, 1, a.kernel_h, a.h);
       const C count = row_count<C>(a, i);
+      if (pairs && rows.last - rows.first == 2) {
+        // No other window touches these two rows' places.
+        C* row = dx + rows.start * a.w;
+        for (int64_t j = 0; j < a.out_w; ++j) spread[2 * j] = spread[2 * j + 1] = g[j] / (counts[j] * count);
+        for (int64_t c = 0; c < 2 * a.out_w; ++c) row[c] = row[a.w + c] = spread[c];
+        continue;
+      }
       for (int64_t c = 0; c < a.w; ++c) spread[c] = 0;
       for (int64_t j = 0; j < a.out_w; ++j) {
         const C share = g[j] / (counts[j] * count);

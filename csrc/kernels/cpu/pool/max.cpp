@@ -12,6 +12,7 @@ struct MaxPool {
   const PoolArgs* a;
   C* scratch;
   int64_t per_task;
+  bool pairs;                         // windows of 2 x 2 without gaps, all of whose columns lie inside
   int64_t inside_first, inside_last;  // outputs of a row whose taps all lie inside, when stride_w is 1 or 2
 
   // One output by plain loops: the first maximum in row order, or the last NaN.
@@ -101,6 +102,13 @@ struct MaxPool {
   }
   void row_of_values(const C* x, const Taps& rows, C* padded, C* y) const {
     const PoolArgs& args = *a;
+    if (pairs && rows.last - rows.first == 2) {
+      const C* top = x + rows.start * args.w;
+      row_2x2<V>(
+          top, top + args.w, args.out_w, y, [](V u, V v) { return max_or_nan(u, v); },
+          [](V v, int64_t) { return v; });
+      return;
+    }
     if (rows.first < rows.last) column_maxima(args, x, rows, padded + args.pad_w);
     else
       for (int64_t c = 0; c < args.w; ++c) padded[args.pad_w + c] = kLowest;
@@ -143,7 +151,7 @@ struct MaxPool {
     }
   }
   static void kernel(const PoolArgs* args, const Run* run) {
-    MaxPool s{args, static_cast<C*>(run->scratch), rows_per_task(*args), 0, 0};
+    MaxPool s{args, static_cast<C*>(run->scratch), rows_per_task(*args), pairs_only(*args), 0, 0};
     const int64_t reach = (args->kernel_w - 1) * args->dilation_w;
     s.inside_first = (args->pad_w + args->stride_w - 1) / args->stride_w;
     s.inside_last = args->w > reach ? (args->w - 1 - reach + args->pad_w) / args->stride_w + 1 : 0;

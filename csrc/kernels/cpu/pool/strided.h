@@ -5,7 +5,7 @@
 
 MO_ISA_BEGIN
 
-// Elements 0, 2, 4, ... of a followed by those of b.
+// Elements 0, 2, 4, ... of a followed by those of b, and elements 1, 3, 5, ...
 #if defined(MARKONE_ISA_avx512)
 MO_INLINE VecF evens(VecF a, VecF b) {
   const __m512i at = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
@@ -13,6 +13,13 @@ MO_INLINE VecF evens(VecF a, VecF b) {
 }
 MO_INLINE VecD evens(VecD a, VecD b) {
   return _mm512_permutex2var_pd(a.v, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b.v);
+}
+MO_INLINE VecF odds(VecF a, VecF b) {
+  const __m512i at = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+  return _mm512_permutex2var_ps(a.v, at, b.v);
+}
+MO_INLINE VecD odds(VecD a, VecD b) {
+  return _mm512_permutex2var_pd(a.v, _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15), b.v);
 }
 #elif defined(MARKONE_ISA_avx2)
 MO_INLINE VecF evens(VecF a, VecF b) {
@@ -22,14 +29,29 @@ MO_INLINE VecF evens(VecF a, VecF b) {
 MO_INLINE VecD evens(VecD a, VecD b) {
   return _mm256_permute4x64_pd(_mm256_unpacklo_pd(a.v, b.v), 0xd8);
 }
+MO_INLINE VecF odds(VecF a, VecF b) {
+  const __m256d pairs = _mm256_castps_pd(_mm256_shuffle_ps(a.v, b.v, 0xdd));
+  return _mm256_castpd_ps(_mm256_permute4x64_pd(pairs, 0xd8));
+}
+MO_INLINE VecD odds(VecD a, VecD b) {
+  return _mm256_permute4x64_pd(_mm256_unpackhi_pd(a.v, b.v), 0xd8);
+}
 #else
-template <class V>
-MO_INLINE V evens(V a, V b) {
+template <int kFirst, class V>
+MO_INLINE V every_second(V a, V b) {
   typename V::Scalar from[2 * V::kLanes], to[V::kLanes];
   a.store(from);
   b.store(from + V::kLanes);
-  for (int i = 0; i < V::kLanes; ++i) to[i] = from[2 * i];
+  for (int i = 0; i < V::kLanes; ++i) to[i] = from[2 * i + kFirst];
   return V::load(to);
+}
+template <class V>
+MO_INLINE V evens(V a, V b) {
+  return every_second<0>(a, b);
+}
+template <class V>
+MO_INLINE V odds(V a, V b) {
+  return every_second<1>(a, b);
 }
 #endif
 
@@ -52,6 +74,26 @@ MO_INLINE V load_full(const C* p) {
     return V::load(p);
   else
     return evens(V::load(p), V::load(p + V::kLanes));
+}
+
+// A row of 2 x 2 windows beside each other: y = finish(join of the four, j) for outputs [0, n), each element read
+// once.
+template <class V, class C, class Join, class Finish>
+MO_INLINE void row_2x2(const C* top, const C* bottom, int64_t n, C* y, Join join, Finish finish) {
+  constexpr int64_t kLanes = V::kLanes;
+  int64_t j = 0;
+  for (; j + kLanes <= n; j += kLanes) {
+    const V left = join(V::load(top + 2 * j), V::load(bottom + 2 * j));
+    const V right = join(V::load(top + 2 * j + kLanes), V::load(bottom + 2 * j + kLanes));
+    finish(join(evens(left, right), odds(left, right)), j).store(y + j);
+  }
+  if (j == n) return;
+  const int64_t count = 2 * (n - j), first = count < kLanes ? count : kLanes, rest = count - first;
+  const V left = join(V::load(top + 2 * j, first), V::load(bottom + 2 * j, first));
+  // Where nothing is left the pointer stays inside.
+  const int64_t at = rest > 0 ? 2 * j + kLanes : 2 * j;
+  const V right = join(V::load(top + at, rest), V::load(bottom + at, rest));
+  finish(join(evens(left, right), odds(left, right)), j).store(y + j, n - j);
 }
 
 // NaN where either is.
@@ -88,6 +130,12 @@ constexpr int64_t kPoolTask = 16384;
 MO_INLINE int64_t rows_per_task(const PoolArgs& a) {
   const int64_t cost = a.w * (a.stride_h < a.kernel_h ? a.stride_h : a.kernel_h);
   return cost < kPoolTask ? kPoolTask / (cost > 0 ? cost : 1) : 1;
+}
+
+// Windows of 2 x 2 without gaps or padding, all of whose columns lie inside.
+MO_INLINE bool pairs_only(const PoolArgs& a) {
+  return a.kernel_h == 2 && a.kernel_w == 2 && a.stride_w == 2 && a.pad_w == 0 && a.dilation_h == 1 &&
+         a.dilation_w == 1 && 2 * a.out_w <= a.w;
 }
 
 MO_ISA_END

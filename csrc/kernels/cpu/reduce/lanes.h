@@ -1,6 +1,7 @@
 // What the reductions need of each type that they compute in: float, double and int64.
 #pragma once
 #include "contract/dtype.h"
+#include "kernels/common/scalar.h"
 #include "kernels/cpu/vec.h"
 
 MO_ISA_BEGIN
@@ -35,8 +36,8 @@ struct Ints {
     return out;                            \
   }
 // Sums and products wrap around, as in PyTorch.
-MO_INTS(operator+, static_cast<int64_t>(static_cast<uint64_t>(a.v[i]) + static_cast<uint64_t>(b.v[i])))
-MO_INTS(operator*, static_cast<int64_t>(static_cast<uint64_t>(a.v[i]) * static_cast<uint64_t>(b.v[i])))
+MO_INTS(operator+, (Int(a.v[i]) + Int(b.v[i])).v)
+MO_INTS(operator*, (Int(a.v[i]) * Int(b.v[i])).v)
 MO_INTS(larger, b.v[i] > a.v[i] ? b.v[i] : a.v[i])
 MO_INTS(smaller, b.v[i] < a.v[i] ? b.v[i] : a.v[i])
 #undef MO_INTS
@@ -76,21 +77,9 @@ MO_INLINE Vec<T> first_lanes(Vec<T> x, int64_t n, Vec<T> other) {
 MO_NUMBERS(float)
 MO_NUMBERS(double)
 #undef MO_NUMBERS
-// int64 that wraps around.
-struct Int {
-  int64_t v;
-  Int() = default;
-  MO_INLINE Int(int64_t x) : v(x) {}
-};
-MO_INLINE Int operator+(Int a, Int b) {
-  return static_cast<int64_t>(static_cast<uint64_t>(a.v) + static_cast<uint64_t>(b.v));
-}
-MO_INLINE Int operator*(Int a, Int b) {
-  return static_cast<int64_t>(static_cast<uint64_t>(a.v) * static_cast<uint64_t>(b.v));
-}
-MO_INLINE Int larger(Int a, Int b) { return b.v > a.v ? b : a; }
-MO_INLINE Int smaller(Int a, Int b) { return b.v < a.v ? b : a; }
-MO_INLINE Int truth(Int x) { return x.v != 0; }
+MO_INLINE Int larger(Int a, Int b) { return b > a ? b : a; }
+MO_INLINE Int smaller(Int a, Int b) { return b < a ? b : a; }
+MO_INLINE Int truth(Int x) { return Int(static_cast<int64_t>(x.v != 0)); }
 
 // C: stored lanes. V: a vector of them. N: one lane. Wide: what chunks are combined in.
 // kLanes is how many partial sums a chunk has, on every instruction set.

@@ -59,18 +59,18 @@ template <class T, class C>
 void load_run(const void* in, int64_t at, int64_t stride, int64_t n, C* out) {
   const T* p = static_cast<const T*>(in) + at;
   if (stride == 1) {
-    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<C>(p[i]);
+    for (int64_t i = 0; i < n; ++i) out[i] = cast_one<C>(p[i]);
   } else {
-    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<C>(p[i * stride]);
+    for (int64_t i = 0; i < n; ++i) out[i] = cast_one<C>(p[i * stride]);
   }
 }
 template <class Out>
 void store_one(void* out, int64_t at, double value) {
-  static_cast<Out*>(out)[at] = static_cast<Out>(value);
+  static_cast<Out*>(out)[at] = cast_one<Out>(value);
 }
 template <class Out>
 void store_one(void* out, int64_t at, Int value) {
-  static_cast<Out*>(out)[at] = static_cast<Out>(value.v);
+  static_cast<Out*>(out)[at] = cast_one<Out>(value.v);
 }
 
 // The type of the result by the class of the list entry.
@@ -84,7 +84,7 @@ struct ResultOf<T, C, 'W'> {
 };
 template <class T, class C>
 struct ResultOf<T, C, 'B'> {
-  using Type = uint8_t;
+  using Type = Bool;
 };
 
 template <class Op, class C>
@@ -260,11 +260,13 @@ void fill_reduce(KernelTable* table) {
     using Op = Reduce_##name;                                                                         \
     put<Op, float, float>(entries, kF32, MO_KERNEL_NAME(#name "_f32"));                               \
     put<Op, double, double>(entries, kF64, MO_KERNEL_NAME(#name "_f64"));                             \
+    put<Op, BF16, float>(entries, kBF16, MO_KERNEL_NAME(#name "_bf16"));                              \
+    put<Op, F16, float>(entries, kF16, MO_KERNEL_NAME(#name "_f16"));                                 \
     if constexpr (Op::kTypes != 'F') {                                                                \
       put<Op, int64_t, int64_t>(entries, kI64, MO_KERNEL_NAME(#name "_i64"));                         \
       put<Op, int32_t, int64_t>(entries, kI32, MO_KERNEL_NAME(#name "_i32"));                         \
       put<Op, uint8_t, int64_t>(entries, kU8, MO_KERNEL_NAME(#name "_u8"));                           \
-      put<Op, uint8_t, int64_t>(entries, kBool, MO_KERNEL_NAME(#name "_bool"));                       \
+      put<Op, Bool, int64_t>(entries, kBool, MO_KERNEL_NAME(#name "_bool"));                       \
     }                                                                                                 \
   }
 #include "kernels/common/reduce.def"
