@@ -21,6 +21,7 @@ struct DTypeObject {
 // One function a file, called by module.cpp.
 void bind_array(py::module_& m);
 void bind_interop(py::module_& m);
+void bind_graph(py::module_& m);
 void bind_system(py::module_& m);
 void bind_elementwise(py::module_& m);
 void bind_index(py::module_& m);

@@ -28,6 +28,7 @@ class Storage {
   // system.
   Pool* reused_by() const;
 
+  bool sole() const { return refs_.load(std::memory_order_relaxed) == 1; }
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
   void release() {
     if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();

@@ -1,1 +1,60 @@
 """markone: deep learning with hand-written kernels."""
+
+from __future__ import annotations
+
+import importlib as _importlib
+from math import e, inf, nan, pi
+from typing import Any as _Any
+
+from . import _C, autograd, ops
+from ._C import __version__
+from ._dtypes import (
+    bfloat16,
+    device,
+    double,
+    dtype,
+    finfo,
+    float,  # noqa: A004
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    half,
+    iinfo,
+    int,  # noqa: A004
+    int32,
+    int64,
+    long,
+    set_default_dtype,
+    uint8,
+)
+from ._dtypes import bool_ as bool  # noqa: A004
+from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .tensor import Shape as Size
+from .tensor import Tensor
+
+# Every public operation is a function of the package too: mo.relu(x).
+globals().update(ops.FUNCTIONS)
+bool_ = bool
+set_num_threads = _C.set_num_threads
+get_num_threads = _C.num_threads
+promote_types = _C.promote_types
+newaxis = None
+
+# Loaded on first use, so that `import markone` stays quick.
+_LAZY_MODULES = ("bench", "cli", "data", "datasets", "interop", "models", "nn", "optim", "train", "vision", "viz")
+_LAZY_NAMES = {
+    "save": "train.checkpoint",
+    "load": "train.checkpoint",
+    "set_printoptions": "_repr",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LAZY_MODULES:
+        return _importlib.import_module(f".{name}", __name__)
+    if name in _LAZY_NAMES:
+        value = getattr(_importlib.import_module(f".{_LAZY_NAMES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'markone' has no attribute {name!r}")

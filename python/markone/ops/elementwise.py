@@ -1,0 +1,355 @@
+"""Elementwise operations: made from the native list, with gradients from its derivatives."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+from .. import _C
+from ..autograd.graph import OUTPUT, Node, Op, edge_of, edges_of, recording
+from ..autograd.inplace import refresh_view, write_recorded
+from ..autograd.modes import modes
+from ..tensor import Tensor
+from ._common import formula, operand, shrink, sum_to_shape, tensor_arg, used_in
+
+_number = (float, int, bool)
+
+
+# -- one input
+
+
+def _make_unary(name: str, text: str) -> tuple[Any, Any]:
+    native, native_grad = getattr(_C, name), getattr(_C, f"{name}_grad")
+    needs_x, needs_y = used_in(text, "x"), used_in(text, "y")
+    derivative = formula(text)
+
+    def backward(node: Node, g: Any) -> Any:
+        x, y = node.saved
+        return (native_grad(g, x, y),)
+
+    def differentiable(node: Node, g: Tensor) -> Any:
+        x, y = node.tensors()
+        return (_full(derivative(g=g, x=x, y=y), g),)
+
+    op = Op(name, backward, differentiable, (0, OUTPUT))
+
+    def function(input: Any) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise TypeError(f"{name}: input must be a Tensor, got {type(input).__name__}")
+        if input._view is not None:
+            refresh_view(input)
+        x = input._array
+        y = native(x)
+        if input._requires_grad and modes.grad:
+            edge = input._grad_fn
+            saved = (x if needs_x else None, y if needs_y else None)
+            return Tensor(y, True, Node(op, (input if edge is None else edge,), saved))
+        return Tensor(y)
+
+    def function_(input: Tensor) -> Tensor:
+        if recording(input):
+            return write_recorded(input, f"{name}_", function)
+        _in_place(name, input)
+        getattr(_C, f"{name}_into")(input._array, input._array)
+        return input
+
+    function.__doc__ = f"{name} of every element. Shape as the input; integers become float32 where needed."
+    function_.__doc__ = f"{name} in place."
+    return _named(function, name), _named(function_, f"{name}_")
+
+
+def _named(function: Any, name: str) -> Any:
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = "markone.ops.elementwise"
+    return function
+
+
+def _full(gradient: Any, g: Tensor) -> Tensor:
+    """A derivative that is a number or misses the gradient's shape (a constant one) takes g's shape."""
+    if not isinstance(gradient, Tensor):
+        return mul(g, 0.0) if gradient == 0 else add(mul(g, 0.0), gradient)
+    return gradient
+
+
+def _in_place(op: str, value: Any) -> None:
+    tensor_arg(f"{op}_", value)
+
+
+# -- two inputs
+
+
+def _spec(a: Any, b: Any) -> Any:
+    """What the gradients must be shrunk to; None where both inputs are alike."""
+    if a.__class__ is not _C.Array:
+        a, b = b, a
+        return None if _C.same_spec(a, b) else ((None, b.shape, b.dtype), (None, a.shape, a.dtype))
+    if b.__class__ is not _C.Array:
+        return ((None, a.shape, a.dtype), (None, None, None))
+    return None if _C.same_spec(a, b) else ((None, a.shape, a.dtype), (None, b.shape, b.dtype))
+
+
+def _shrunk(node: Node, ga: Any, gb: Any) -> tuple[Any, Any]:
+    ctx = node.ctx
+    if ctx is None:
+        return ga, gb
+    (_, sa, da), (_, sb, db) = ctx
+    return (
+        None if ga is None or sa is None else shrink(ga, sa, da),
+        None if gb is None or sb is None else shrink(gb, sb, db),
+    )
+
+
+def _add_backward(node: Node, g: Any) -> Any:
+    return (g, g) if node.ctx is None else _shrunk(node, g, g)
+
+
+def _sub_backward(node: Node, g: Any) -> Any:
+    edges = node.edges
+    return _shrunk(node, g, None if edges[1] is None else _C.neg(g))
+
+
+def _mul_backward(node: Node, g: Any) -> Any:
+    a, b, _ = node.saved
+    edges = node.edges
+    ga = None if edges[0] is None else _C.mul(g, b)
+    gb = None if edges[1] is None else _C.mul(g, a)
+    return (ga, gb) if node.ctx is None else _shrunk(node, ga, gb)
+
+
+def _div_backward(node: Node, g: Any) -> Any:
+    a, b, _ = node.saved
+    edges = node.edges
+    ga = _C.div(g, b)
+    gb = None if edges[1] is None else _C.neg(_C.mul(ga, _C.div(a, b)))
+    return _shrunk(node, ga, gb)
+
+
+_BINARY_BACKWARD = {"add": _add_backward, "sub": _sub_backward, "mul": _mul_backward, "div": _div_backward}
+
+
+def _make_binary(name: str, texts: tuple[str, str]) -> tuple[Any, Any]:
+    native = getattr(_C, name)
+    derivatives = formula(texts[0]), formula(texts[1])
+    # What the gradient of a needs, and what that of b needs: (a, b, y) each.
+    uses = tuple(tuple(used_in(text, v) for v in "aby") for text in texts)
+    if name in ("add", "sub"):
+        uses = ((False,) * 3, (False,) * 3)
+
+    def differentiable(node: Node, g: Tensor) -> Any:
+        a, b, y = node.tensors() if saves else (None, None, None)
+        out: list[Any] = [None, None]
+        for i in (0, 1):
+            if node.edges[i] is None:
+                continue
+            out[i] = _full(derivatives[i](g=g, a=a, b=b, y=y), g)
+            if node.ctx is not None:
+                _, shape, dtype = node.ctx[i]
+                out[i] = sum_to_shape(out[i], shape, dtype)
+        return out
+
+    op = Op(name, _BINARY_BACKWARD.get(name), differentiable, (0, 1, OUTPUT))
+    (a_for_a, b_for_a, y_for_a), (a_for_b, b_for_b, y_for_b) = uses
+    saves = any(uses[0] + uses[1])
+
+    def function(input: Any, other: Any) -> Tensor:
+        if isinstance(input, Tensor):
+            if input._view is not None:
+                refresh_view(input)
+            a, ra = input._array, input._requires_grad
+        else:
+            a, ra = operand(name, input), False
+        if isinstance(other, Tensor):
+            if other._view is not None:
+                refresh_view(other)
+            b, rb = other._array, other._requires_grad
+        else:
+            b, rb = operand(name, other), False
+        y = native(a, b)
+        if (ra or rb) and modes.grad:
+            ea = eb = None
+            if ra:
+                ea = input._grad_fn
+                if ea is None:
+                    ea = input
+            if rb:
+                eb = other._grad_fn
+                if eb is None:
+                    eb = other
+            saved: Any = ()
+            if saves:
+                saved = (
+                    a if ra and a_for_a or rb and a_for_b else None,
+                    b if ra and b_for_a or rb and b_for_b else None,
+                    y if ra and y_for_a or rb and y_for_b else None,
+                )
+            return Tensor(y, True, Node(op, (ea, eb), saved, _spec(a, b)))
+        return Tensor(y)
+
+    def function_(input: Tensor, other: Any) -> Tensor:
+        if recording(input, other):
+            return write_recorded(input, f"{name}_", function, other)
+        _in_place(name, input)
+        getattr(_C, f"{name}_into")(input._array, input._array, operand(f"{name}_", other))
+        return input
+
+    def reversed_(input: Tensor, other: Any) -> Tensor:
+        return function(other, input)  # type: ignore[no-any-return]
+
+    function.__doc__ = f"{name} of two tensors or a tensor and a number, with broadcasting and type promotion."
+    function_.__doc__ = f"{name} in place: the result must have the tensor's shape and fit its type."
+    reversed_forms[name] = _named(reversed_, f"r{name}")
+    return _named(function, name), _named(function_, f"{name}_")
+
+
+reversed_forms: dict[str, Any] = {}
+
+
+def _make_test(name: str, count: int) -> Any:
+    native = getattr(_C, name)
+
+    def one(input: Tensor) -> Tensor:
+        return Tensor(native(tensor_arg(name, input)))
+
+    def two(input: Any, other: Any) -> Tensor:
+        return Tensor(native(operand(name, input), operand(name, other)))
+
+    function = one if count == 1 else two
+    function.__doc__ = f"{name} of every element, as bool."
+    return _named(function, name)
+
+
+unary: dict[str, Any] = {}
+binary: dict[str, Any] = {}
+unary_in_place: dict[str, Any] = {}
+binary_in_place: dict[str, Any] = {}
+for _name, _text in _C.unary_derivatives.items():
+    unary[_name], unary_in_place[f"{_name}_"] = _make_unary(_name, _text)
+for _name, _texts in _C.binary_derivatives.items():
+    binary[_name], binary_in_place[f"{_name}_"] = _make_binary(_name, _texts)
+compares = {n: _make_test(n, 2) for n in ("lt", "le", "gt", "ge", "eq", "ne") if hasattr(_C, n)}
+_TESTS_1 = ("isnan", "isinf", "isfinite", "logical_not")
+_TESTS_2 = ("logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor")
+tests = {n: _make_test(n, 1) for n in _TESTS_1 if hasattr(_C, n)}
+tests |= {n: _make_test(n, 2) for n in _TESTS_2 if hasattr(_C, n) and n not in binary}
+add, sub, mul = binary["add"], binary["sub"], binary["mul"]
+functions: dict[str, Any] = {**unary, **unary_in_place, **binary, **binary_in_place, **compares, **tests}
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        return functions[name]
+    except KeyError:
+        raise AttributeError(f"module 'markone.ops.elementwise' has no attribute {name!r}") from None
+
+
+# -- choice between two
+
+
+def _where_backward(node: Node, g: Any) -> Any:
+    (condition,) = node.saved
+    ga = None if node.edges[0] is None else _C.where(condition, g, 0)
+    gb = None if node.edges[1] is None else _C.where(condition, 0, g)
+    (_, sa, da), (_, sb, db) = node.ctx
+    return (
+        None if ga is None else shrink(ga, sa, da),
+        None if gb is None else shrink(gb, sb, db),
+    )
+
+
+def _where_differentiable(node: Node, g: Tensor) -> Any:
+    (condition,) = node.tensors()
+    out: list[Any] = [None, None]
+    for i in (0, 1):
+        if node.edges[i] is not None:
+            _, shape, dtype = node.ctx[i]
+            out[i] = sum_to_shape(where(condition, g, 0) if i == 0 else where(condition, 0, g), shape, dtype)
+    return out
+
+
+_WHERE = Op("where", _where_backward, _where_differentiable, (None,))
+
+
+def where(condition: Any, input: Any = None, other: Any = None) -> Any:
+    """input where the condition (bool) holds, else other; with broadcasting.
+
+    With the condition alone: the indices of its true elements, one int64 tensor a dimension.
+    """
+    if input is None and other is None:
+        return tuple(Tensor(i) for i in _columns(_C.nonzero(tensor_arg("where", condition, "condition"))))
+    if isinstance(condition, builtins.bool):
+        from .creation import tensor
+
+        condition = tensor(condition)
+    c = tensor_arg("where", condition, "condition")
+    a, b = operand("where", input), operand("where", other)
+    out = _C.where(c, a, b)
+    if not recording(input, other):
+        return Tensor(out)
+    spec = tuple((None, x.shape, x.dtype) if x.__class__ is _C.Array else (None, None, None) for x in (a, b))
+    return Tensor(out, True, Node(_WHERE, edges_of(input, other), (c,), spec))
+
+
+def _columns(indices: Any) -> list[Any]:
+    return [_C.contiguous(indices.select(1, i)) for i in range(indices.shape[1])]
+
+
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """Every element limited to [min, max]; each limit a number, a Tensor or None. NaN stays NaN."""
+    if min is None and max is None:
+        raise RuntimeError("clamp: wants min, max or both")
+    if max is None:
+        return _limited(input, min, "ge")
+    if min is None:
+        return _limited(input, max, "le")
+    # As PyTorch: where min > max the result is max, and an element on a limit passes its gradient.
+    if not isinstance(min, Tensor) and not isinstance(max, Tensor) and min > max:
+        min = max
+    return _limited(_limited(input, min, "ge"), max, "le")
+
+
+def _limited(input: Tensor, limit: Any, keeps: str) -> Tensor:
+    limit_value = limit if isinstance(limit, Tensor) else operand("clamp", limit)
+    if not isinstance(limit, Tensor) and not recording(input):
+        return binary["maximum" if keeps == "ge" else "minimum"](input, limit_value)  # type: ignore[no-any-return]
+    # The comparison is false for NaN, so it asks for what is replaced.
+    outside = compares["lt" if keeps == "ge" else "gt"](input, limit_value)
+    return where(outside, limit_value, input)  # type: ignore[no-any-return]
+
+
+def clamp_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """clamp in place."""
+    if recording(input, min, max):
+        return write_recorded(input, "clamp_", clamp, min, max)
+    _C.copy_into(tensor_arg("clamp_", input), clamp(input, min, max)._array)
+    return input
+
+
+def div_rounded(input: Any, other: Any, rounding_mode: str | None = None) -> Tensor:
+    """input / other; rounding_mode "floor" or "trunc" rounds the quotient (its gradient is zero)."""
+    if rounding_mode is None:
+        return binary["div"](input, other)  # type: ignore[no-any-return]
+    if rounding_mode == "floor":
+        return binary["floor_divide"](input, other)  # type: ignore[no-any-return]
+    if rounding_mode == "trunc":
+        quotient = binary["div"](input, other)
+        out = unary["trunc"](quotient)
+        kinds = [t.dtype for t in (input, other) if isinstance(t, Tensor)]
+        whole = not any(k.is_floating_point for k in kinds) and not isinstance(input, float | None.__class__)
+        if whole and not isinstance(other, float):
+            dtype = kinds[0] if len(kinds) == 1 else _C.promote_types(*kinds)
+            return Tensor(_C.cast(out._array, dtype))
+        return out  # type: ignore[no-any-return]
+    raise ValueError(f"div: rounding_mode {rounding_mode!r}, wants None, 'floor' or 'trunc'")
+
+
+def add_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
+    """input + alpha * other."""
+    return add(input, other if alpha == 1 else mul(other, alpha))  # type: ignore[no-any-return]
+
+
+def sub_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
+    """input - alpha * other."""
+    return sub(input, other if alpha == 1 else mul(other, alpha))  # type: ignore[no-any-return]
+
+
+__all__ = ["clamp", "clamp_", "edge_of", "where"]

@@ -1,0 +1,245 @@
+"""Random tensors from Philox generators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _C
+from .._dtypes import as_device, as_dtype, float32, get_default_dtype, int64
+from ..autograd.graph import Node, Op, edge_of, recording
+from ..tensor import Tensor
+from ._common import sizes, tensor_arg
+from .cast import random_in_place
+from .creation import _finish
+
+Generator = _C.Generator
+
+
+def default_generator() -> Any:
+    """The generator that is used where none is given."""
+    source = _C.default_generator
+    return source() if callable(source) else source
+
+
+def manual_seed(seed: int) -> Any:
+    """Starts the default generator again from a seed; returns it."""
+    default_generator().manual_seed(int(seed))
+    return default_generator()
+
+
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return int(default_generator().seed())
+
+
+def seed() -> int:
+    """Seeds the default generator from the operating system; returns the seed."""
+    import os
+
+    value = int.from_bytes(os.urandom(8), "little") >> 1
+    manual_seed(value)
+    return value
+
+
+def get_rng_state() -> Tensor:
+    """The state of the default generator, int64[2]."""
+    return Tensor(_C.clone(default_generator().get_state()))
+
+
+def set_rng_state(state: Tensor) -> None:
+    """Puts a state from get_rng_state back."""
+    default_generator().set_state(tensor_arg("set_rng_state", state, "state"))
+
+
+def _generator(op: str, generator: Any) -> Any:
+    if generator is None:
+        return default_generator()
+    if not isinstance(generator, Generator):
+        raise TypeError(f"{op}: generator must be a Generator, got {type(generator).__name__}")
+    return generator
+
+
+def _floating(op: str, dtype: Any) -> Any:
+    kind = get_default_dtype() if dtype is None else as_dtype(dtype)
+    if not kind.is_floating_point:
+        raise RuntimeError(f"{op}: wants a floating type, got {kind}")
+    return kind
+
+
+def rand(
+    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Uniform in [0, 1)."""
+    as_device(device)
+    out = _C.uniform(sizes("rand", size), _floating("rand", dtype), 0.0, 1.0, _generator("rand", generator))
+    return _finish(out, requires_grad, "rand")
+
+
+def randn(
+    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Normal with mean 0 and standard deviation 1."""
+    as_device(device)
+    out = _C.normal(sizes("randn", size), _floating("randn", dtype), 0.0, 1.0, _generator("randn", generator))
+    return _finish(out, requires_grad, "randn")
+
+
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+) -> Tensor:
+    """Integers in [low, high): randint(high, size) or randint(low, high, size)."""
+    as_device(device)
+    if size is None:
+        low, high, size = 0, low, high
+    if size is None or not isinstance(size, list | tuple):
+        raise TypeError("randint: wants randint(high, size) or randint(low, high, size), size a tuple")
+    if high <= low:
+        raise RuntimeError(f"randint: the range [{low}, {high}) is empty")
+    kind = int64 if dtype is None else as_dtype(dtype)
+    gen = _generator("randint", generator)
+    return Tensor(_C.randint(sizes("randint", (size,)), low, high, kind, gen))
+
+
+def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
+    """0 .. n - 1 in random order, int64."""
+    as_device(device)
+    if n < 0:
+        raise RuntimeError(f"randperm: n must not be negative, got {n}")
+    out = _C.randperm(n, _generator("randperm", generator))
+    return Tensor(out if dtype is None else _C.cast(out, as_dtype(dtype)))
+
+
+def _kind_like(input: Tensor, dtype: Any) -> Any:
+    return input.dtype if dtype is None else dtype
+
+
+def rand_like(input: Tensor, *, generator: Any = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """rand in the shape and dtype of another tensor."""
+    return rand(
+        input._array.shape, generator=generator, dtype=_kind_like(input, dtype), requires_grad=requires_grad
+    )
+
+
+def randn_like(input: Tensor, *, generator: Any = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """randn in the shape and dtype of another tensor."""
+    return randn(
+        input._array.shape, generator=generator, dtype=_kind_like(input, dtype), requires_grad=requires_grad
+    )
+
+
+def randint_like(input: Tensor, low: int, high: int | None = None, *, generator: Any = None, dtype: Any = None) -> Tensor:
+    """randint in the shape and dtype of another tensor."""
+    if high is None:
+        low, high = 0, low
+    return randint(low, high, input._array.shape, generator=generator, dtype=_kind_like(input, dtype))
+
+
+def normal(mean: float, std: float, size: Any, *, generator: Any = None, dtype: Any = None) -> Tensor:
+    """Normal with the given mean and standard deviation."""
+    if std < 0:
+        raise RuntimeError(f"normal: std must not be negative, got {std}")
+    gen = _generator("normal", generator)
+    return Tensor(_C.normal(sizes("normal", (size,)), _floating("normal", dtype), float(mean), float(std), gen))
+
+
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -> Tensor:
+    """1 with probability input (or p) for each element, else 0."""
+    x = tensor_arg("bernoulli", input)
+    if p is not None:
+        probability = _C.empty(x.shape, x.dtype)
+        _C.fill(probability, p)
+        x = probability
+    return Tensor(_C.bernoulli(x, _generator("bernoulli", generator)))
+
+
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None
+) -> Tensor:
+    """Indices (int64) drawn with weights along the last dimension, by the smallest exponential clock."""
+    from .elementwise import binary, unary
+    from .reduce import argmax
+    from .shape import expand, unsqueeze
+
+    rows = input if input.ndim > 1 else unsqueeze(input, 0)
+    if not replacement:
+        raise NotImplementedError("multinomial: only replacement=True is implemented")
+    wide = expand(unsqueeze(rows, 1), (rows.shape[0], num_samples, rows.shape[1]))
+    clocks = unary["neg"](unary["log"](rand(wide.shape, generator=generator, dtype=float32)))
+    out = argmax(binary["div"](wide, clocks), -1)
+    return out if input.ndim > 1 else Tensor(out._array.select(0, 0))
+
+
+# -- in place
+
+
+def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Fills with uniform numbers in [a, b)."""
+    gen = _generator("uniform_", generator)
+    x = tensor_arg("uniform_", input)
+    if a > b:
+        raise RuntimeError(f"uniform_: the range [{a}, {b}) is empty")
+    return random_in_place(input, lambda: _C.uniform_into(x, float(a), float(b), gen))
+
+
+def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Fills with normal numbers."""
+    gen = _generator("normal_", generator)
+    x = tensor_arg("normal_", input)
+    if std < 0:
+        raise RuntimeError(f"normal_: std must not be negative, got {std}")
+    return random_in_place(input, lambda: _C.normal_into(x, float(mean), float(std), gen))
+
+
+def bernoulli_(input: Tensor, p: float = 0.5, *, generator: Any = None) -> Tensor:
+    """Fills with 1 with probability p, else 0."""
+    drawn = bernoulli(Tensor(_C.cast(input._array, float32)), p, generator=generator)._array
+    return random_in_place(input, lambda: _C.copy_into(input._array, drawn))
+
+
+def random_(input: Tensor, low: int = 0, high: int | None = None, *, generator: Any = None) -> Tensor:
+    """Fills with integers in [low, high)."""
+    if high is None:
+        low, high = 0, low if low else 2**24
+    drawn = randint(low, high, input._array.shape, generator=generator)._array
+    return random_in_place(input, lambda: _C.copy_into(input._array, drawn))
+
+
+# -- dropout
+
+
+def _dropout_differentiable(node: Node, g: Tensor) -> Any:
+    from .elementwise import where
+
+    mask, p = node.tensors()[0], node.ctx
+    scaled = g if p >= 1 else g * (1.0 / (1.0 - p))  # type: ignore[operator]
+    return (where(mask, scaled, 0),)
+
+
+_DROPOUT = Op(
+    "dropout",
+    lambda node, g: (_C.dropout_grad(g, node.saved[0], node.ctx),),
+    _dropout_differentiable,
+    (None,),
+)
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, *, generator: Any = None) -> Tensor:
+    """In training each element is zero with probability p, the rest is divided by 1 - p; otherwise the input."""
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout: p must be in [0, 1], got {p}")
+    x = tensor_arg("dropout", input)
+    if not training:
+        return input
+    y, mask = _C.dropout(x, float(p), _generator("dropout", generator))
+    if not recording(input):
+        return Tensor(y)
+    return Tensor(y, True, Node(_DROPOUT, (edge_of(input),), (mask,), float(p)))
+
+
+__all__ = ["dropout", "manual_seed", "rand", "randn"]

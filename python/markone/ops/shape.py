@@ -1,0 +1,526 @@
+"""Views and rearrangements. Views share memory; what cannot be a view is copied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import _C
+from ..autograd.graph import Node, Op, edge_of, edges_of, recording
+from ..autograd.inplace import as_view
+from ..autograd.modes import modes
+from ..tensor import Tensor
+from ._common import broadcast_dims, dims_of, sizes, tensor_arg, wrap_dim
+
+
+def _view(op: Op, array: Any, source: Tensor, function: Any, args: tuple[Any, ...], ctx: Any) -> Tensor:
+    """A view of `source`, recorded where needed."""
+    out = Tensor(array)
+    if modes.grad:
+        edge = edge_of(source)
+        if edge is not None:
+            out._requires_grad = True
+            out._grad_fn = Node(op, (edge,), (), ctx)
+    return as_view(out, source, function, args)
+
+
+# -- reshape
+
+
+_RESHAPE = Op(
+    "reshape",
+    lambda node, g: (_reshaped(g, node.ctx),),
+    lambda node, g: (reshape(g, node.ctx),),
+)
+
+
+def _reshaped(x: Any, shape: tuple[int, ...]) -> Any:
+    out = x.try_reshape(shape)
+    return _C.clone(x).reshape_view(shape) if out is None else out
+
+
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements in another shape, one size may be -1. A view where the strides allow it, else a copy."""
+    x = tensor_arg("reshape", input)
+    wanted = sizes("reshape", shape)
+    out = x.try_reshape(wanted)
+    if out is not None:
+        return _view(_RESHAPE, out, input, reshape, (wanted,), x.shape)
+    copied = _C.clone(x).reshape_view(wanted)
+    if not recording(input):
+        return Tensor(copied)
+    return Tensor(copied, True, Node(_RESHAPE, (edge_of(input),), (), x.shape))
+
+
+def view(input: Tensor, *shape: Any) -> Tensor:
+    """reshape that never copies: ValueError where the strides do not allow it. view(dtype) reads the same bytes."""
+    x = tensor_arg("view", input)
+    if len(shape) == 1 and isinstance(shape[0], _C.dtype):
+        if recording(input) and shape[0] is not x.dtype:
+            raise RuntimeError("view: the bytes of a tensor that requires a gradient cannot be read as another type")
+        return Tensor(x.bit_cast(shape[0]))
+    wanted = sizes("view", shape)
+    return _view(_RESHAPE, x.reshape_view(wanted), input, reshape, (wanted,), x.shape)
+
+
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """view in the shape of another tensor."""
+    return view(input, other._array.shape)
+
+
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """reshape to the shape of another tensor."""
+    return reshape(input, other._array.shape)
+
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Dimensions start_dim..end_dim become one."""
+    shape = tensor_arg("flatten", input).shape
+    first, last = wrap_dim("flatten", start_dim, len(shape)), wrap_dim("flatten", end_dim, len(shape))
+    if first > last:
+        raise RuntimeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+    if not shape:
+        return reshape(input, 1)
+    if first == last:
+        return input
+    count = 1
+    for n in shape[first : last + 1]:
+        count *= n
+    return reshape(input, (*shape[:first], count, *shape[last + 1 :]))
+
+
+def ravel(input: Tensor) -> Tensor:
+    """All elements in one dimension."""
+    return reshape(input, (-1,)) if input.numel() else reshape(input, (0,))
+
+
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:  # noqa: A002
+    """One dimension becomes several."""
+    shape = tensor_arg("unflatten", input).shape
+    d = wrap_dim("unflatten", dim, len(shape))
+    return reshape(input, (*shape[:d], *sizes, *shape[d + 1 :]))
+
+
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """Drops dimensions of size 1: all, or those given."""
+    x = tensor_arg("squeeze", input)
+    drop = dims_of("squeeze", dim, x.ndim) if dim is not None else tuple(range(x.ndim))
+    kept = tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in drop)
+    out = x
+    for d in reversed(drop):
+        out = out.squeeze(d)
+    return _view(_RESHAPE, out, input, reshape, (kept,), x.shape)
+
+
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """A new dimension of size 1 at `dim`."""
+    x = tensor_arg("unsqueeze", input)
+    out = x.unsqueeze(dim)
+    return _view(_RESHAPE, out, input, reshape, (out.shape,), x.shape)
+
+
+# -- permute
+
+
+def _inverse(order: Sequence[int]) -> tuple[int, ...]:
+    return tuple(sorted(range(len(order)), key=lambda i: order[i]))
+
+
+_PERMUTE = Op(
+    "permute", lambda node, g: (g.permute(node.ctx),), lambda node, g: (permute(g, node.ctx),)
+)
+_TRANSPOSE = Op(
+    "transpose", lambda node, g: (g.transpose(*node.ctx),), lambda node, g: (transpose(g, *node.ctx),)
+)
+
+
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """The dimensions in another order."""
+    x = tensor_arg("permute", input)
+    order = tuple(wrap_dim("permute", d, x.ndim) for d in sizes("permute", dims))
+    return _view(_PERMUTE, x.permute(order), input, permute, (order,), _inverse(order))
+
+
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Two dimensions change places."""
+    x = tensor_arg("transpose", input)
+    if x.ndim == 0:
+        wrap_dim("transpose", dim0, 0), wrap_dim("transpose", dim1, 0)
+        return _view(_RESHAPE, x, input, reshape, ((),), ())
+    return _view(_TRANSPOSE, x.transpose(dim0, dim1), input, transpose, (dim0, dim1), (dim0, dim1))
+
+
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix; vectors and scalars stay as they are."""
+    if input.ndim > 2:
+        raise RuntimeError(f"t: wants at most 2 dimensions, got shape {list(input.shape)}")
+    return transpose(input, 0, 1) if input.ndim == 2 else input
+
+
+def reversed_dims(input: Tensor) -> Tensor:
+    """`tensor.T`: the dimensions in reverse order."""
+    return permute(input, tuple(range(input.ndim - 1, -1, -1)))
+
+
+def matrix_transpose(input: Tensor) -> Tensor:
+    """`tensor.mT`: the last two dimensions change places."""
+    if input.ndim < 2:
+        raise RuntimeError(f"mT: wants at least 2 dimensions, got shape {list(input.shape)}")
+    return transpose(input, -2, -1)
+
+
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """Dimensions move to other places, the rest keep their order."""
+    n = input.ndim
+    src = [wrap_dim("movedim", d, n) for d in (source if isinstance(source, list | tuple) else [source])]
+    dst = [wrap_dim("movedim", d, n) for d in (destination if isinstance(destination, list | tuple) else [destination])]
+    if len(src) != len(dst) or len(set(src)) != len(src) or len(set(dst)) != len(dst):
+        raise RuntimeError(f"movedim: cannot move {source} to {destination}")
+    order: list[int] = [-1] * n
+    for s, d in zip(src, dst, strict=True):
+        order[d] = s
+    rest = iter([i for i in range(n) if i not in src])
+    return permute(input, [next(rest) if o < 0 else o for o in order])
+
+
+swapaxes = transpose
+
+
+# -- expand
+
+
+_EXPAND = Op(
+    "expand",
+    lambda node, g: (_summed(g, node.ctx),),
+    lambda node, g: (_summed_tensor(g, node.ctx),),
+)
+
+
+def _summed(g: Any, shape: tuple[int, ...]) -> Any:
+    dims = broadcast_dims(g.shape, shape)
+    return (_C.sum(g, dims, False) if dims else g).reshape_view(shape)
+
+
+def _summed_tensor(g: Tensor, shape: tuple[int, ...]) -> Tensor:
+    from .reduce import sum as sum_
+
+    dims = broadcast_dims(g._array.shape, shape)
+    return reshape(sum_(g, dims) if dims else g, shape)
+
+
+def expand(input: Tensor, *size: Any) -> Tensor:
+    """Dimensions of size 1 repeated without a copy; -1 keeps a size."""
+    x = tensor_arg("expand", input)
+    wanted = sizes("expand", size)
+    return _view(_EXPAND, x.expand(wanted), input, expand, (wanted,), x.shape)
+
+
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """expand to the shape of another tensor."""
+    return expand(input, other._array.shape)
+
+
+def broadcast_to(input: Tensor, size: Any) -> Tensor:
+    """expand to a shape."""
+    return expand(input, size)
+
+
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors expanded to their common shape."""
+    shape: tuple[int, ...] = ()
+    for tensor in tensors:
+        shape = _C.broadcast_shapes(shape, tensor_arg("broadcast_tensors", tensor).shape)
+    return tuple(expand(tensor, shape) for tensor in tensors)
+
+
+def repeat(input: Tensor, *sizes_: Any) -> Tensor:
+    """The tensor laid out again and again along each dimension (a copy)."""
+    counts = sizes("repeat", sizes_)
+    shape = input._array.shape
+    if len(counts) < len(shape):
+        raise RuntimeError(f"repeat: got {len(counts)} counts for shape {list(shape)}")
+    if any(c < 0 for c in counts):
+        raise RuntimeError(f"repeat: counts must not be negative, got {list(counts)}")
+    shape = (1,) * (len(counts) - len(shape)) + tuple(shape)
+    # [c0, n0, c1, n1, ...] with the counts as dimensions of stride zero, then merged: pairs of size 1 are left out
+    # so that the number of dimensions stays small.
+    inner: list[int] = []
+    outer: list[int] = []
+    for c, n in zip(counts, shape, strict=True):
+        if c != 1:
+            inner.append(1)
+            outer.append(c)
+        inner.append(n)
+        outer.append(n)
+    from .cast import clone
+
+    expanded = expand(reshape(input, inner), outer)
+    return clone(reshape(expanded, tuple(c * n for c, n in zip(counts, shape, strict=True))))
+
+
+def tile(input: Tensor, *dims: Any) -> Tensor:
+    """repeat, with missing counts in front taken as 1."""
+    counts = sizes("tile", dims)
+    return repeat(input, (1,) * (input.ndim - len(counts)) + counts)
+
+
+def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Tensor:
+    """Every element (or slice along dim) `repeats` times in a row."""
+    if dim is None:
+        input, dim = ravel(input), 0
+    d = wrap_dim("repeat_interleave", dim, input.ndim)
+    shape = input._array.shape
+    wide = expand(unsqueeze(input, d + 1), (*shape[: d + 1], repeats, *shape[d + 1 :]))
+    return reshape(wide, (*shape[:d], shape[d] * repeats, *shape[d + 1 :]))
+
+
+# -- slices along one dimension
+
+
+def _embedded(g: Any, ctx: Any) -> Any:
+    """Zeros of the source's shape with g in the window."""
+    shape, cut = ctx
+    out = _C.empty(shape, g.dtype)
+    _C.fill(out, 0)
+    _C.copy_into(cut(out), g)
+    return out
+
+
+def _embed(g: Tensor, ctx: Any) -> Tensor:
+    out = _embedded(g._array, ctx)
+    return Tensor(out, True, Node(_EMBED, (edge_of(g),), (), ctx)) if recording(g) else Tensor(out)
+
+
+def _cut(g: Tensor, cut: Any) -> Tensor:
+    out = cut(g._array)
+    return Tensor(out, True, Node(_CUT, (edge_of(g),), (), (g._array.shape, cut))) if recording(g) else Tensor(out)
+
+
+_EMBED = Op("embed", lambda node, g: (node.ctx[1](g),), lambda node, g: (_cut(g, node.ctx[1]),))
+_CUT = Op("slice", lambda node, g: (_embedded(g, node.ctx),), lambda node, g: (_embed(g, node.ctx),))
+
+
+def cut_view(input: Tensor, name: str, cut: Any, function: Any, args: tuple[Any, ...]) -> Tensor:
+    """A view made by `cut` (Array -> Array), whose gradient lies in a window of zeros."""
+    x = input._array
+    return _view(_CUT, cut(x), input, function, args, (x.shape, cut))
+
+
+def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """`length` slices along dim from `start` on, as a view."""
+    x = tensor_arg("narrow", input)
+    d = wrap_dim("narrow", dim, x.ndim)
+    size = x.shape[d] if x.ndim else 0
+    if start < 0:
+        start += size
+    if not 0 <= start <= size or length < 0 or start + length > size:
+        raise IndexError(f"narrow: start {start} with length {length} leaves dimension {d} of size {size}")
+    return cut_view(input, "narrow", lambda a: a.slice(d, start, start + length, 1), narrow, (d, start, length))
+
+
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """The slice at `index` along dim, which goes away; a view."""
+    tensor_arg("select", input)
+    return cut_view(input, "select", lambda a: a.select(dim, index), select, (dim, index))
+
+
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The diagonal of the matrices in two dimensions, as the last dimension of a view."""
+    tensor_arg("diagonal", input)
+    return cut_view(
+        input, "diagonal", lambda a: a.diagonal(offset, dim1, dim2), diagonal, (offset, dim1, dim2)
+    )
+
+
+def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of equal length along dim (the last may be shorter), or of the lengths given."""
+    d = wrap_dim("split", dim, input.ndim)
+    size = input.shape[d]
+    if isinstance(split_size_or_sections, list | tuple):
+        lengths = list(split_size_or_sections)
+        if sum(lengths) != size or any(n < 0 for n in lengths):
+            raise RuntimeError(f"split: sections {lengths} do not add up to dimension {d} of size {size}")
+    else:
+        step = split_size_or_sections
+        if step <= 0 and not (step == 0 and size == 0):
+            raise RuntimeError(f"split: the size must be positive, got {step}")
+        lengths = [min(step, size - at) for at in range(0, size, step)] if size else [0]
+    out, at = [], 0
+    for n in lengths:
+        out.append(narrow(input, d, at, n))
+        at += n
+    return tuple(out)
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` views of equal length along dim."""
+    if chunks <= 0:
+        raise RuntimeError(f"chunk: wants at least one chunk, got {chunks}")
+    size = input.shape[wrap_dim("chunk", dim, input.ndim)]
+    if size == 0:
+        return split(input, [0] * chunks, dim)
+    return split(input, -(-size // chunks), dim)
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """A view for each index of dim, without that dimension."""
+    d = wrap_dim("unbind", dim, input.ndim)
+    return tuple(select(input, d, i) for i in range(input.shape[d]))
+
+
+def iterate(input: Tensor) -> Any:
+    """`iter(tensor)`: over the first dimension."""
+    if input.ndim == 0:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(unbind(input))
+
+
+def window_zeroed(g: Tensor, replay: Any) -> Tensor:
+    """A copy of g with zeros in the window that `replay` cuts."""
+    with_zeros = Tensor(_C.clone(g._array))
+    before, modes.grad = modes.grad, False
+    window = with_zeros
+    try:
+        for function, args in replay:
+            window = function(window, *args)
+    finally:
+        modes.grad = before
+    _C.fill(window._array, 0)
+    out = with_zeros._array
+    return Tensor(out, True, Node(_ZEROED, (edge_of(g),), (), replay)) if recording(g) else Tensor(out)
+
+
+_ZEROED = Op("window_zeroed", None, lambda node, g: (window_zeroed(g, node.ctx),))
+
+
+# -- copies that join or rearrange
+
+
+def _cat_backward(node: Node, g: Any) -> Any:
+    dim, lengths, dtypes = node.ctx
+    out, at = [], 0
+    for edge, n, dtype in zip(node.edges, lengths, dtypes, strict=True):
+        out.append(None if edge is None else _C.cast(g.slice(dim, at, at + n, 1), dtype))
+        at += n
+    return out
+
+
+def _cat_differentiable(node: Node, g: Tensor) -> Any:
+    from .cast import to
+
+    dim, lengths, dtypes = node.ctx
+    parts = split(g, lengths, dim)
+    return [None if e is None else to(p, t) for e, p, t in zip(node.edges, parts, dtypes, strict=True)]
+
+
+_CAT = Op("cat", _cat_backward, _cat_differentiable)
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """The tensors one after another along dim; the other sizes must agree."""
+    if not isinstance(tensors, list | tuple) or not tensors:
+        raise TypeError("cat: wants a non-empty list or tuple of Tensors")
+    arrays = [tensor_arg("cat", tensor, "every entry") for tensor in tensors]
+    if any(a.ndim == 0 for a in arrays):
+        raise RuntimeError("cat: 0-d tensors cannot be joined, use stack")
+    # PyTorch lets an empty 1-d tensor stand among others.
+    if any(a.shape != (0,) for a in arrays):
+        kept = [(x, a) for x, a in zip(tensors, arrays, strict=True) if a.shape != (0,) or a.ndim == arrays[0].ndim]
+        tensors, arrays = [x for x, _ in kept], [a for _, a in kept]
+    d = wrap_dim("cat", dim, max(a.ndim for a in arrays))
+    out = _C.cat(arrays, d)
+    if not recording(*tensors):
+        return Tensor(out)
+    ctx = (d, [a.shape[d] for a in arrays], [a.dtype for a in arrays])
+    return Tensor(out, True, Node(_CAT, edges_of(*tensors), (), ctx))
+
+
+concat = concatenate = cat
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors of one shape along a new dimension."""
+    if not isinstance(tensors, list | tuple) or not tensors:
+        raise TypeError("stack: wants a non-empty list or tuple of Tensors")
+    first = tensor_arg("stack", tensors[0], "every entry").shape
+    for tensor in tensors:
+        if tensor_arg("stack", tensor, "every entry").shape != first:
+            raise RuntimeError(f"stack: shapes {list(first)} and {list(tensor.shape)} differ")
+    return cat([unsqueeze(tensor, wrap_dim("stack", dim, len(first) + 1)) for tensor in tensors], dim)
+
+
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Joined along the second dimension (the first for vectors)."""
+    parts = [reshape(x, 1) if x.ndim == 0 else x for x in tensors]
+    return cat(parts, 0 if parts[0].ndim == 1 else 1)
+
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Joined along the first dimension; vectors become rows."""
+    return cat([reshape(x, (1, -1)) if x.ndim < 2 else x for x in tensors], 0)
+
+
+_FLIP = Op("flip", lambda node, g: (_C.clone(g.flip(node.ctx)),), lambda node, g: (flip(g, node.ctx),))
+
+
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    """A copy with the order of the elements reversed along the given dimensions."""
+    x = tensor_arg("flip", input)
+    axes = tuple(wrap_dim("flip", d, x.ndim) for d in sizes("flip", dims))
+    if len(set(axes)) != len(axes):
+        raise RuntimeError(f"flip: a dimension appears twice in {axes}")
+    out = _C.clone(x.flip(axes))
+    return Tensor(out, True, Node(_FLIP, (edge_of(input),), (), axes)) if recording(input) else Tensor(out)
+
+
+def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+    """Elements move along dims and come back at the other end; without dims, over all elements in order."""
+    if dims is None:
+        return reshape(roll(ravel(input), shifts, 0), input.shape)
+    moves = shifts if isinstance(shifts, list | tuple) else (shifts,)
+    axes = dims if isinstance(dims, list | tuple) else (dims,)
+    if len(moves) != len(axes):
+        raise RuntimeError(f"roll: got {len(moves)} shifts for {len(axes)} dimensions")
+    out = input
+    for shift, dim in zip(moves, axes, strict=True):
+        d = wrap_dim("roll", dim, input.ndim)
+        size = input.shape[d]
+        if size:
+            at = size - shift % size
+            out = cat([narrow(out, d, at % size, size - at % size), narrow(out, d, 0, at % size)], d)
+    from .cast import clone
+
+    return clone(out) if out is input else out
+
+
+def pad_constant(input: Tensor, pad: Sequence[int], value: float = 0.0) -> Tensor:
+    """Constant borders: pad holds (before, after) pairs from the last dimension back; negative sizes cut."""
+    shape = list(tensor_arg("pad", input).shape)
+    if len(pad) % 2 or len(pad) // 2 > len(shape):
+        raise RuntimeError(f"pad: {list(pad)} does not hold pairs for at most {len(shape)} dimensions")
+    inner = input
+    wide = list(shape)
+    starts = [0] * len(shape)
+    for i in range(len(pad) // 2):
+        d = len(shape) - 1 - i
+        before, after = pad[2 * i], pad[2 * i + 1]
+        wide[d] = shape[d] + before + after
+        if wide[d] < 0:
+            raise RuntimeError(f"pad: {list(pad)} leaves a negative size in dimension {d} of shape {shape}")
+        cut0, cut1 = max(-before, 0), max(-after, 0)
+        if cut0 or cut1:
+            inner = narrow(inner, d, min(cut0, shape[d]), max(shape[d] - cut0 - cut1, 0))
+        starts[d] = max(before, 0)
+    lengths = list(inner.shape)
+    out = _C.empty(tuple(wide), input.dtype)
+    _C.fill(out, value)
+
+    def cut(a: Any) -> Any:
+        for d, (start, length) in enumerate(zip(starts, lengths, strict=True)):
+            a = a.slice(d, start, start + length, 1)
+        return a
+
+    _C.copy_into(cut(out), inner._array)
+    if not recording(inner):
+        return Tensor(out)
+    return Tensor(out, True, Node(_EMBED, (edge_of(inner),), (), (tuple(wide), cut)))
