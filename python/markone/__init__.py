@@ -14,22 +14,23 @@ from ._dtypes import (
     double,
     dtype,
     finfo,
-    float,  # noqa: A004
+    float,
     float16,
     float32,
     float64,
     get_default_dtype,
     half,
     iinfo,
-    int,  # noqa: A004
+    int,
     int32,
     int64,
     long,
     set_default_dtype,
     uint8,
 )
-from ._dtypes import bool_ as bool  # noqa: A004
+from ._dtypes import bool_ as bool
 from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .ops.random import Generator, default_generator
 from .tensor import Shape as Size
 from .tensor import Tensor
 
@@ -42,7 +43,19 @@ promote_types = _C.promote_types
 newaxis = None
 
 # Loaded on first use, so that `import markone` stays quick.
-_LAZY_MODULES = ("bench", "cli", "data", "datasets", "interop", "models", "nn", "optim", "train", "vision", "viz")
+_LAZY_MODULES = (
+    "bench",
+    "cli",
+    "data",
+    "datasets",
+    "interop",
+    "models",
+    "nn",
+    "optim",
+    "train",
+    "vision",
+    "viz",
+)
 _LAZY_NAMES = {
     "save": "train.checkpoint",
     "load": "train.checkpoint",

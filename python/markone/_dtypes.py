@@ -87,7 +87,9 @@ def as_device(value: Any) -> _C.Device:
         return CPU
     wanted = device(value)
     if wanted.type != "cpu":
-        raise NotImplementedError(f"device: {wanted} was asked for, but this build of markone runs on the cpu only")
+        raise NotImplementedError(
+            f"device: {wanted} was asked for, but this build of markone runs on the cpu only"
+        )
     return wanted
 
 

@@ -29,7 +29,7 @@ def _formatter(values: Any) -> Any:
     if shown.size == 0:
         return lambda x: f"{x:.0f}." if np.isfinite(x) else f"{x:.0f}"
     whole = bool(np.all(shown == np.rint(shown)))
-    scientific = shown.max() / shown.min() > 1000.0 and not whole or shown.max() > 1e8 or shown.min() < 1e-4
+    scientific = (shown.max() / shown.min() > 1000.0 and not whole) or shown.max() > 1e8 or shown.min() < 1e-4
     if scientific:
         return lambda x: f"{x:.{precision}e}"
     if whole:
@@ -55,7 +55,9 @@ def tensor_repr(tensor: Any) -> str:
     suffix = []
     if values.size == 0 and values.ndim != 1:
         suffix.append(f"size={tuple(values.shape)}")
-    if tensor.dtype not in (get_default_dtype(), int64, bool_) or values.size == 0 and tensor.dtype is int64:
+    if tensor.dtype not in (get_default_dtype(), int64, bool_) or (
+        values.size == 0 and tensor.dtype is int64
+    ):
         suffix.append(f"dtype={tensor.dtype}")
     if tensor.device.type != "cpu":
         suffix.append(f"device='{tensor.device}'")

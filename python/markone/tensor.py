@@ -36,7 +36,7 @@ class Tensor:
     """
 
     # _view: None, or [base Tensor, replay, version]; see autograd/inplace.py.
-    __slots__ = ("_array", "_requires_grad", "_grad_fn", "_grad", "_view", "_hooks", "__weakref__")
+    __slots__ = ("__weakref__", "_array", "_grad", "_grad_fn", "_hooks", "_requires_grad", "_view")
     __array_priority__ = 1000.0
     __hash__ = object.__hash__
 
@@ -145,10 +145,13 @@ class Tensor:
     def requires_grad(self, value: bool) -> None:
         value = bool(value)
         if value and not self._array.dtype.is_floating_point:
-            raise RuntimeError(f"requires_grad: only floating tensors have gradients, this one is {self.dtype}")
+            raise RuntimeError(
+                f"requires_grad: only floating tensors have gradients, this one is {self.dtype}"
+            )
         if not value and self.grad_fn is not None:
             raise RuntimeError(
-                "requires_grad: a tensor that was computed from others keeps its place in the graph, use .detach()"
+                "requires_grad: a tensor that was computed from others keeps its place in the graph, use "
+                ".detach()"
             )
         self._requires_grad = value
 
@@ -175,7 +178,8 @@ class Tensor:
                 raise RuntimeError("grad: a tensor cannot be its own gradient")
             if value._array.shape != self._array.shape or value.dtype is not self.dtype:
                 raise RuntimeError(
-                    f"grad: got {value.dtype} of shape {list(value.shape)} for a tensor of {self.dtype} of shape "
+                    f"grad: got {value.dtype} of shape {list(value.shape)} for a tensor of {self.dtype} of "
+                    f"shape "
                     f"{list(self.shape)}"
                 )
         self._grad = value
@@ -217,7 +221,9 @@ class Tensor:
 
     def __bool__(self) -> bool:
         if self._array.numel != 1:
-            raise RuntimeError(f"bool: the truth of a tensor of shape {list(self.shape)} is ambiguous, use any or all")
+            raise RuntimeError(
+                f"bool: the truth of a tensor of shape {list(self.shape)} is ambiguous, use any or all"
+            )
         return bool(self.item())
 
     def __float__(self) -> float:
@@ -290,7 +296,9 @@ class Tensor:
         if stream is not None and self.device.type == "cpu" and stream != -1:
             raise BufferError(f"__dlpack__: a cpu tensor takes stream=None, got {stream!r}")
         if dl_device is not None and tuple(dl_device) != self.__dlpack_device__():
-            raise BufferError(f"__dlpack__: the tensor is on {self.device}, device {dl_device!r} was asked for")
+            raise BufferError(
+                f"__dlpack__: the tensor is on {self.device}, device {dl_device!r} was asked for"
+            )
         versioned = max_version is not None and tuple(max_version) >= (1, 0)
         array = _C.clone(self._array) if copy else self._array
         return _C.to_dlpack(array, versioned, bool(copy))
@@ -334,7 +342,7 @@ def _from_sequence(data: Any) -> Any:
         out = np.asarray(data)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"tensor: the nested sequences do not form an array ({error})") from None
-    if out.dtype == object or out.dtype.kind not in "biuf" and out.dtype.name != "bfloat16":
+    if out.dtype == object or (out.dtype.kind not in "biuf" and out.dtype.name != "bfloat16"):
         raise TypeError(f"tensor: cannot make a tensor of {type(data).__name__} with elements of {out.dtype}")
     if out.dtype.kind == "f" and not _holds_arrays(data):
         default = get_default_dtype()

@@ -1,6 +1,7 @@
 """Automatic differentiation: the graph, the modes, gradient checks and functions of one's own."""
 
-from .graph import Node, backward, grad
+from .engine import backward, grad
+from .graph import Node
 from .modes import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 
 __all__ = [

@@ -1,7 +1,9 @@
 """In-place operations on tensors in a graph, and views that follow their base.
 
-A view remembers its base and how it was cut from it. A write through a view that needs a gradient gives the base a
-new node (base with that window replaced); a view that finds its storage written since takes a fresh place in the
+A view remembers its base and how it was cut from it. A write through a view that needs a gradient gives
+the base a
+new node (base with that window replaced); a view that finds its storage written since takes a fresh place
+in the
 graph, cut from the base as it is now.
 """
 
@@ -11,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import _C
-from ..tensor import Tensor, set_view_refresher
+from ..tensor import Tensor
 from .graph import Node, Op, at_edge, edge_of, edges_of, recording
 from .modes import modes
 
@@ -19,7 +21,8 @@ Replay = tuple[tuple[Callable[..., Tensor], tuple[Any, ...]], ...]
 
 
 def as_view(out: Tensor, source: Tensor, function: Callable[..., Tensor], args: tuple[Any, ...]) -> Tensor:
-    """Marks `out` = function(source, *args) as a view. Made without grad mode, it cannot be written with a gradient
+    """Marks `out` = function(source, *args) as a view. Made without grad mode, it cannot be written with a
+    gradient
     later."""
     view = source._view
     if view is None:
@@ -31,30 +34,6 @@ def as_view(out: Tensor, source: Tensor, function: Callable[..., Tensor], args: 
     return out
 
 
-def refresh_view(tensor: Tensor) -> None:
-    """Puts a view whose storage was written since at its place below the base as it is now."""
-    base, replay, version = tensor._view  # type: ignore[misc]
-    now = tensor._array.version
-    if now == version:
-        return
-    tensor._view[2] = now  # type: ignore[index]
-    if replay is None or not (tensor._requires_grad or base._requires_grad):
-        return
-    before = modes.grad
-    modes.grad = True
-    try:
-        again = base
-        for function, args in replay:
-            again = function(again, *args)
-    finally:
-        modes.grad = before
-    tensor._requires_grad = again._requires_grad
-    tensor._grad_fn = again._grad_fn
-
-
-set_view_refresher(refresh_view)
-
-
 def _replayed(tensor: Tensor, replay: Replay) -> Tensor:
     for function, args in replay:
         tensor = function(tensor, *args)
@@ -63,7 +42,7 @@ def _replayed(tensor: Tensor, replay: Replay) -> Tensor:
 
 def _window_backward(node: Node, g: Tensor) -> tuple[Any, ...]:
     """The base keeps the gradient outside the window, the window's value gets the one inside."""
-    from ..ops import window_zeroed
+    from ..ops.shape import window_zeroed
 
     return (
         window_zeroed(g, node.ctx) if node.edges[0] is not None else None,
@@ -85,7 +64,8 @@ def check_inplace(tensor: Tensor, op: str) -> None:
             raise RuntimeError(f"{op}: a view of a leaf that requires a gradient cannot be changed in place")
         if view[1] is None:
             raise RuntimeError(
-                f"{op}: the tensor is a view that was made inside no_grad(), a gradient could not pass through it"
+                f"{op}: the tensor is a view that was made inside no_grad(), a gradient could not pass "
+                f"through it"
             )
 
 
@@ -122,7 +102,9 @@ def write_recorded(tensor: Tensor, op: str, function: Callable[..., Tensor], *ar
     return rebase(tensor, out._grad_fn) if out._grad_fn is not None else tensor
 
 
-def overwrite(tensor: Tensor, op: Op, sources: tuple[Any, ...], write: Callable[[], None], ctx: Any = None) -> Tensor:
+def overwrite(
+    tensor: Tensor, op: Op, sources: tuple[Any, ...], write: Callable[[], None], ctx: Any = None
+) -> Tensor:
     """A write whose result does not depend on the old value: no gradient goes to what was there."""
     if not recording(tensor, *sources):
         write()

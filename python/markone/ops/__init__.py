@@ -4,26 +4,60 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import graph
+from ..autograd import engine
 from ..tensor import Tensor
-from . import cast, conv, creation, elementwise, index, matmul, pool, random, reduce, shape, softmax
+from . import cast as _cast
+from . import conv as _conv
+from . import creation as _creation
+from . import elementwise as _elementwise_module
+from . import index as _index
+from . import join as _join
+from . import matmul as _matmul
+from . import pool as _pool
+from . import random as _random
+from . import reduce as _reduce
+from . import shape as _shape
+from . import softmax as _softmax
 from .elementwise import functions as _elementwise
 
-_MODULES = (cast, conv, creation, elementwise, index, matmul, pool, random, reduce, shape, softmax)
+_MODULES = (
+    _cast,
+    _conv,
+    _creation,
+    _elementwise_module,
+    _index,
+    _join,
+    _matmul,
+    _pool,
+    _random,
+    _reduce,
+    _shape,
+    _softmax,
+)
+# Helpers of one family for another, not for users.
+_INTERNAL = set(
+    "add_scaled sub_scaled div_rounded add_ sub_ index iterate pair cut_view window_zeroed kept_shape "
+    "unary_isinf "
+    "check_reduction reduced same_shapes filled random_in_place reversed_dims matrix_transpose rmatmul "
+    "getitem "
+    "setitem conv2d_input_grad conv2d_weight_grad".split()
+)
 
 # Public functions by name: every family's own, and the elementwise list's.
 FUNCTIONS: dict[str, Any] = dict(_elementwise)
 for _module in _MODULES:
-    for _name, _value in vars(_module).items():
-        if callable(_value) and getattr(_value, "__module__", None) == _module.__name__ and not _name.startswith("_"):
-            if not isinstance(_value, type):
+    for _name, _value in list(vars(_module).items()):
+        if (
+            callable(_value)
+            and getattr(_value, "__module__", None) == _module.__name__
+            and not _name.startswith("_")
+        ):
+            if not isinstance(_value, type) and _name not in _INTERNAL:
                 FUNCTIONS[_name] = _value
-FUNCTIONS |= cast.casts
-
 FUNCTIONS |= {
-    "add": elementwise.add_scaled,
-    "sub": elementwise.sub_scaled,
-    "div": elementwise.div_rounded,
+    "add": _elementwise_module.add_scaled,
+    "sub": _elementwise_module.sub_scaled,
+    "div": _elementwise_module.div_rounded,
 }
 _ALIASES = {
     "subtract": "sub",
@@ -46,19 +80,18 @@ _ALIASES = {
     "concat": "cat",
     "concatenate": "cat",
 }
-FUNCTIONS |= {alias: FUNCTIONS[name] for alias, name in _ALIASES.items() if name in FUNCTIONS}
+FUNCTIONS |= {alias: FUNCTIONS[name] for alias, name in _ALIASES.items()}
 globals().update(FUNCTIONS)
 
 # Functions that are also methods, by name.
 METHODS: tuple[str, ...] = (
     *_elementwise,
     *_ALIASES,
-    *cast.casts,
     *"to type_as cpu cuda clone contiguous detach detach_ requires_grad_ copy_ fill_ zero_".split(),
     *"clamp clamp_ where allclose isclose equal add sub div".split(),
-    *"reshape view view_as reshape_as flatten ravel unflatten squeeze unsqueeze permute transpose t movedim".split(),
-    *"expand expand_as broadcast_to repeat tile repeat_interleave narrow select diagonal split chunk unbind".split(),
-    *"flip roll".split(),
+    *"reshape view view_as reshape_as flatten ravel unflatten squeeze unsqueeze permute transpose t".split(),
+    *"expand expand_as broadcast_to repeat tile repeat_interleave narrow select diagonal split".split(),
+    *"flip roll movedim chunk unbind".split(),
     *"sum mean prod amax amin max min argmax argmin all any count_nonzero var std norm logsumexp".split(),
     *"index_put index_put_ index_select gather scatter scatter_ scatter_add scatter_add_ masked_fill".split(),
     *"masked_fill_ masked_select nonzero argwhere take take_along_dim tril triu".split(),
@@ -71,7 +104,7 @@ METHODS: tuple[str, ...] = (
 
 def _equal_or_not(name: str) -> Any:
     """== and != with what is no tensor or number are left to the other operand."""
-    compare = elementwise.compares[name]
+    compare = _elementwise_module.compares[name]
 
     def operator(input: Tensor, other: Any) -> Any:
         return compare(input, other) if isinstance(other, Tensor | float | int) else NotImplemented
@@ -79,12 +112,8 @@ def _equal_or_not(name: str) -> Any:
     return operator
 
 
-def _in_place_operator(name: str) -> Any:
-    return elementwise.binary_in_place[f"{name}_"]
-
-
 def _operators() -> dict[str, Any]:
-    binary, back = elementwise.binary, elementwise.reversed_forms
+    binary, back = _elementwise_module.binary, _elementwise_module.reversed_forms
     out: dict[str, Any] = {}
     for operator, name in {
         "add": "add",
@@ -98,40 +127,23 @@ def _operators() -> dict[str, Any]:
         "or": "bitwise_or",
         "xor": "bitwise_xor",
     }.items():
-        function = binary.get(name) or elementwise.tests.get(name)
-        if function is None:
-            continue
-        out[f"__{operator}__"] = function
-        if name in binary:
-            out[f"__r{operator}__"] = binary[name] if name in ("add", "mul") else back[name]
-            out[f"__i{operator}__"] = _in_place_operator(name)
-        else:
-            out[f"__r{operator}__"] = function
-    out |= {f"__{name}__": elementwise.compares[name] for name in ("lt", "le", "gt", "ge") if name in elementwise.compares}
-    out |= {f"__{name}__": _equal_or_not(name) for name in ("eq", "ne") if name in elementwise.compares}
-    out |= {f"__{name}__": elementwise.unary[name] for name in ("neg", "abs") if name in elementwise.unary}
+        out[f"__{operator}__"] = binary[name]
+        out[f"__r{operator}__"] = back[name]
+        out[f"__i{operator}__"] = _elementwise_module.binary_in_place[f"{name}_"]
+    out["__radd__"], out["__rmul__"] = binary["add"], binary["mul"]
+    out |= {f"__{name}__": _elementwise_module.compares[name] for name in ("lt", "le", "gt", "ge")}
+    out |= {f"__{name}__": _equal_or_not(name) for name in ("eq", "ne")}
+    out |= {f"__{name}__": _elementwise_module.unary[name] for name in ("neg", "abs")}
     out |= {
         "__pos__": lambda input: input,
-        "__invert__": logical_or_bitwise_not,
-        "__matmul__": matmul.matmul,
-        "__rmatmul__": matmul.rmatmul,
-        "__getitem__": index.getitem,
-        "__setitem__": index.setitem,
-        "__iter__": shape.iterate,
+        "__invert__": _elementwise_module.unary["bitwise_not"],
+        "__matmul__": _matmul.matmul,
+        "__rmatmul__": _matmul.rmatmul,
+        "__getitem__": _index.getitem,
+        "__setitem__": _index.setitem,
+        "__iter__": _shape.iterate,
     }
     return out
-
-
-def logical_or_bitwise_not(input: Tensor) -> Tensor:
-    """~tensor: not for bool, the complement for integers."""
-    from .. import _C
-
-    x = input._array
-    if x.dtype.is_floating_point:
-        raise TypeError(f"~: wants bool or integers, got {x.dtype}")
-    if x.dtype is _C.bool_:
-        return Tensor(_C.eq(x, False))
-    return Tensor(_C.sub(255, x) if x.dtype is _C.uint8 else _C.sub(_C.neg(x), 1))
 
 
 def _backward(
@@ -142,26 +154,28 @@ def _backward(
     inputs: Any = None,
 ) -> None:
     """Adds this tensor's gradient by every leaf below it to the leaf's .grad; see autograd.backward."""
-    graph.backward(self, gradient, retain_graph, create_graph, inputs)
+    engine.backward(self, gradient, retain_graph, create_graph, inputs)
 
 
 def method_table() -> dict[str, Any]:
     """Every method, operator and property that operations give to Tensor, by name."""
-    table: dict[str, Any] = {name: FUNCTIONS[name] for name in METHODS if name in FUNCTIONS}
+    table: dict[str, Any] = {name: FUNCTIONS[name] for name in METHODS}
+    table |= _cast.casts
     table |= _operators()
     table |= {
         "backward": _backward,
-        "register_hook": graph.register_hook,
-        "register_post_accumulate_grad_hook": graph.register_post_accumulate_grad_hook,
-        "retain_grad": graph.retain_grad,
-        "T": property(shape.reversed_dims),
-        "mT": property(shape.matrix_transpose),
-        "true_divide": FUNCTIONS["div"],
-        "divide": FUNCTIONS["div"],
-        "logical_not": FUNCTIONS.get("logical_not"),
+        "register_hook": engine.register_hook,
+        "register_post_accumulate_grad_hook": engine.register_post_accumulate_grad_hook,
+        "retain_grad": engine.retain_grad,
+        "T": property(_shape.reversed_dims),
+        "mT": property(_shape.matrix_transpose),
     }
-    return {name: value for name, value in table.items() if value is not None}
+    return table
 
 
 for _name, _value in method_table().items():
     setattr(Tensor, _name, _value)
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(f"module 'markone.ops' has no attribute {name!r}")

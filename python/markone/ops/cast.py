@@ -33,7 +33,9 @@ _CAST = Op("to", lambda node, g: (_C.cast(g, node.ctx),), _cast_differentiable)
 _CLONE = Op("clone", lambda node, g: (g,), lambda node, g: (g,))
 
 
-def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, **_: Any) -> Tensor:
+def to(
+    input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, **_: Any
+) -> Tensor:
     """The tensor with another dtype or device: to(dtype), to(device), to(device, dtype), to(other).
 
     The tensor itself where nothing changes (unless copy=True).
@@ -43,7 +45,7 @@ def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: b
             dtype, device = arg.dtype, arg.device
         elif isinstance(arg, DType):
             dtype = arg
-        elif isinstance(arg, Device) or isinstance(arg, str) and arg.split(":")[0] in ("cpu", "cuda"):
+        elif isinstance(arg, Device) or (isinstance(arg, str) and arg.split(":")[0] in ("cpu", "cuda")):
             device = arg
         elif isinstance(arg, bool) or arg is None:
             copy = bool(arg) if arg is args[-1] and len(args) > 2 else copy
@@ -70,18 +72,15 @@ def _make_cast(name: str, dtype: Any) -> Any:
     return function
 
 
-double = _make_cast("double", float64)
-half = _make_cast("half", float16)
-long = _make_cast("long", int64)
-byte = _make_cast("byte", uint8)
+# Methods only: `markone.float` and its like are dtypes.
 casts = {
     "float": _make_cast("float", float32),
-    "double": double,
-    "half": half,
+    "double": _make_cast("double", float64),
+    "half": _make_cast("half", float16),
     "bfloat16": _make_cast("bfloat16", bfloat16),
-    "long": long,
+    "long": _make_cast("long", int64),
     "int": _make_cast("int", int32),
-    "byte": byte,
+    "byte": _make_cast("byte", uint8),
     "bool": _make_cast("bool", bool_),
 }
 

@@ -57,7 +57,7 @@ def _conv_differentiable(node: Node, g: Tensor) -> Any:
 
 def _input_grad_differentiable(node: Node, gg: Tensor) -> Any:
     g, w = node.tensors()
-    x_shape, w_shape, args = node.ctx
+    _, w_shape, args = node.ctx
     return (
         None if node.edges[0] is None else _conv(gg, w, None, args),
         None if node.edges[1] is None else conv2d_weight_grad(g, gg, w_shape, *args),
@@ -66,7 +66,7 @@ def _input_grad_differentiable(node: Node, gg: Tensor) -> Any:
 
 def _weight_grad_differentiable(node: Node, gg: Tensor) -> Any:
     g, x = node.tensors()
-    x_shape, w_shape, args = node.ctx
+    x_shape, _, args = node.ctx
     return (
         None if node.edges[0] is None else _conv(x, gg, None, args),
         None if node.edges[1] is None else conv2d_input_grad(g, gg, x_shape, *args),
@@ -128,7 +128,8 @@ def conv2d(
     x, w = tensor_arg("conv2d", input), tensor_arg("conv2d", weight, "weight")
     if w.ndim != 4 or x.ndim not in (3, 4):
         raise RuntimeError(
-            f"conv2d: wants input [n, c, h, w] or [c, h, w] and a weight of 4 dimensions, got shapes {list(x.shape)} "
+            f"conv2d: wants input [n, c, h, w] or [c, h, w] and a weight of 4 dimensions, got shapes "
+            f"{list(x.shape)} "
             f"and {list(w.shape)}"
         )
     strides, dilations = pair("conv2d", "stride", stride), pair("conv2d", "dilation", dilation)

@@ -20,7 +20,8 @@ def _finish(array: Any, requires_grad: bool, op: str) -> Tensor:
 
 
 def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A copy of data: numbers, nested sequences, ndarrays or tensors. Python floats give the default dtype, ints int64.
+    """A copy of data: numbers, nested sequences, ndarrays or tensors. Python floats give the default
+    dtype, ints int64.
 
     TypeError for elements or dtypes without a counterpart, ValueError for ragged sequences.
     """
@@ -43,7 +44,8 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 
 def from_numpy(array: Any) -> Tensor:
-    """A tensor on the ndarray's memory: each sees what is written through the other. Read-only stays read-only.
+    """A tensor on the ndarray's memory: each sees what is written through the other. Read-only stays
+    read-only.
 
     TypeError for a NumPy type that has no counterpart. Byte-swapped or unaligned data is copied.
     """
@@ -94,7 +96,9 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     return _finish(out, requires_grad, "empty")
 
 
-def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def full(
+    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor of fill_value, whose kind gives the dtype unless one is asked for."""
     value = operand("full", fill_value)
     if isinstance(fill_value, Tensor):
@@ -102,7 +106,9 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
         dtype = fill_value.dtype if dtype is None else dtype
     if dtype is None:
         dtype = bool_ if isinstance(value, bool) else int64 if isinstance(value, int) else None
-    return filled("full", (size if isinstance(size, list | tuple) else (size,),), value, dtype, device, requires_grad)
+    return filled(
+        "full", (size if isinstance(size, list | tuple) else (size,),), value, dtype, device, requires_grad
+    )
 
 
 def _like(op: str, input: Tensor, dtype: Any) -> tuple[Any, Any]:
@@ -110,7 +116,9 @@ def _like(op: str, input: Tensor, dtype: Any) -> tuple[Any, Any]:
     return x.shape, x.dtype if dtype is None else dtype
 
 
-def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Zeros in the shape and dtype of another tensor."""
     shape, kind = _like("zeros_like", input, dtype)
     return filled("zeros_like", (shape,), 0, kind, device, requires_grad)
@@ -122,7 +130,9 @@ def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_
     return filled("ones_like", (shape,), 1, kind, device, requires_grad)
 
 
-def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def empty_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Uninitialised, in the shape and dtype of another tensor."""
     shape, kind = _like("empty_like", input, dtype)
     return empty(shape, dtype=kind, device=device, requires_grad=requires_grad)
@@ -164,13 +174,21 @@ def new_full(
 
 
 def arange(
-    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """start, start + step, ... below end. int64 when all are integers, else the default dtype."""
     as_device(device)
     if end is None:
         start, end = 0, start
-    values = [v.item() if isinstance(v, Tensor | np.generic) else operand("arange", v) for v in (start, end, step)]
+    values = [
+        v.item() if isinstance(v, Tensor | np.generic) else operand("arange", v) for v in (start, end, step)
+    ]
     start, end, step = values
     if step == 0:
         raise ValueError("arange: step must not be zero")
@@ -185,7 +203,13 @@ def arange(
 
 
 def linspace(
-    start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    start: float,
+    end: float,
+    steps: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """`steps` numbers from start to end, both included, evenly spaced."""
     as_device(device)
@@ -197,7 +221,13 @@ def linspace(
 
 
 def logspace(
-    start: float, end: float, steps: int, base: float = 10.0, *, dtype: Any = None, requires_grad: bool = False
+    start: float,
+    end: float,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """base ** linspace(start, end, steps)."""
     kind = get_default_dtype() if dtype is None else as_dtype(dtype)
@@ -225,10 +255,10 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     order = [given[1], given[0], *given[2:]] if swap else list(given)
     shape = [t.numel() for t in order]
     grids = [
-        expand(reshape(t, [shape[i] if k == i else 1 for k in range(len(order))]), shape) for i, t in enumerate(order)
+        expand(reshape(t, [shape[i] if k == i else 1 for k in range(len(order))]), shape)
+        for i, t in enumerate(order)
     ]
     if swap:
         grids[0], grids[1] = transpose(grids[1], 0, 1), transpose(grids[0], 0, 1)
         grids[2:] = [transpose(g, 0, 1) for g in grids[2:]]
     return tuple(grids)
-

@@ -6,11 +6,11 @@ import builtins
 from typing import Any
 
 from .. import _C
-from ..autograd.graph import OUTPUT, Node, Op, edge_of, edges_of, recording
-from ..autograd.inplace import refresh_view, write_recorded
+from ..autograd.graph import OUTPUT, Node, Op, edge_of, edges_of, recording, refresh_view
+from ..autograd.inplace import write_recorded
 from ..autograd.modes import modes
 from ..tensor import Tensor
-from ._common import formula, operand, shrink, sum_to_shape, tensor_arg, used_in
+from ._common import as_tensor, formula, operand, shrink, sum_to_shape, tensor_arg, used_in
 
 _number = (float, int, bool)
 
@@ -117,11 +117,9 @@ def _mul_backward(node: Node, g: Any) -> Any:
 
 
 def _div_backward(node: Node, g: Any) -> Any:
-    a, b, _ = node.saved
-    edges = node.edges
+    _, b, y = node.saved
     ga = _C.div(g, b)
-    gb = None if edges[1] is None else _C.neg(_C.mul(ga, _C.div(a, b)))
-    return _shrunk(node, ga, gb)
+    return _shrunk(node, ga, None if node.edges[1] is None else _C.neg(_C.mul(ga, y)))
 
 
 _BINARY_BACKWARD = {"add": _add_backward, "sub": _sub_backward, "mul": _mul_backward, "div": _div_backward}
@@ -137,6 +135,8 @@ def _make_binary(name: str, texts: tuple[str, str]) -> tuple[Any, Any]:
 
     def differentiable(node: Node, g: Tensor) -> Any:
         a, b, y = node.tensors() if saves else (None, None, None)
+        if a is not None and not isinstance(a, Tensor):  # 2 ** x: the formula takes log(a)
+            a = as_tensor(a, g)
         out: list[Any] = [None, None]
         for i in (0, 1):
             if node.edges[i] is None:
@@ -178,9 +178,9 @@ def _make_binary(name: str, texts: tuple[str, str]) -> tuple[Any, Any]:
             saved: Any = ()
             if saves:
                 saved = (
-                    a if ra and a_for_a or rb and a_for_b else None,
-                    b if ra and b_for_a or rb and b_for_b else None,
-                    y if ra and y_for_a or rb and y_for_b else None,
+                    a if (ra and a_for_a) or (rb and a_for_b) else None,
+                    b if (ra and b_for_a) or (rb and b_for_b) else None,
+                    y if (ra and y_for_a) or (rb and y_for_b) else None,
                 )
             return Tensor(y, True, Node(op, (ea, eb), saved, _spec(a, b)))
         return Tensor(y)
@@ -195,7 +195,9 @@ def _make_binary(name: str, texts: tuple[str, str]) -> tuple[Any, Any]:
     def reversed_(input: Tensor, other: Any) -> Tensor:
         return function(other, input)  # type: ignore[no-any-return]
 
-    function.__doc__ = f"{name} of two tensors or a tensor and a number, with broadcasting and type promotion."
+    function.__doc__ = (
+        f"{name} of two tensors or a tensor and a number, with broadcasting and type promotion."
+    )
     function_.__doc__ = f"{name} in place: the result must have the tensor's shape and fit its type."
     reversed_forms[name] = _named(reversed_, f"r{name}")
     return _named(function, name), _named(function_, f"{name}_")
@@ -226,11 +228,9 @@ for _name, _text in _C.unary_derivatives.items():
     unary[_name], unary_in_place[f"{_name}_"] = _make_unary(_name, _text)
 for _name, _texts in _C.binary_derivatives.items():
     binary[_name], binary_in_place[f"{_name}_"] = _make_binary(_name, _texts)
-compares = {n: _make_test(n, 2) for n in ("lt", "le", "gt", "ge", "eq", "ne") if hasattr(_C, n)}
-_TESTS_1 = ("isnan", "isinf", "isfinite", "logical_not")
-_TESTS_2 = ("logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor")
-tests = {n: _make_test(n, 1) for n in _TESTS_1 if hasattr(_C, n)}
-tests |= {n: _make_test(n, 2) for n in _TESTS_2 if hasattr(_C, n) and n not in binary}
+_COMPARES = ("lt", "le", "gt", "ge", "eq", "ne", "logical_and", "logical_or", "logical_xor")
+compares = {name: _make_test(name, 2) for name in _COMPARES}
+tests = {name: _make_test(name, 1) for name in ("isnan", "isinf", "isfinite", "logical_not")}
 add, sub, mul = binary["add"], binary["sub"], binary["mul"]
 functions: dict[str, Any] = {**unary, **unary_in_place, **binary, **binary_in_place, **compares, **tests}
 

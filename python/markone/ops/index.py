@@ -23,7 +23,7 @@ _FROM_START = -(2**63)
 class _Plan:
     """A key taken apart: view steps on an Array, then index arrays by dimension of that view."""
 
-    __slots__ = ("steps", "indices")
+    __slots__ = ("indices", "steps")
 
     def __init__(self) -> None:
         self.steps: list[tuple[str, tuple[Any, ...]]] = []
@@ -113,7 +113,8 @@ def _plan(shape: tuple[int, ...], key: Any) -> _Plan:
         elif entry.dtype is bool_:
             if entry.shape != tuple(shape[source : source + entry.ndim]):
                 raise IndexError(
-                    f"index: a mask of shape {list(entry.shape)} does not fit {list(shape)} at dimension {source}"
+                    f"index: a mask of shape {list(entry.shape)} does not fit {list(shape)} at dimension "
+                    f"{source}"
                 )
             if entry.ndim == 0:
                 out.steps.append(("unsqueeze", (at,)))
@@ -163,7 +164,11 @@ def _scattered(g: Any, shape: Any, indices: Any) -> Any:
 
 def _scatter(g: Tensor, shape: Any, indices: Any) -> Tensor:
     out = _scattered(g._array, shape, indices)
-    return Tensor(out, True, Node(_SCATTER, (edge_of(g),), (), (shape, indices))) if recording(g) else Tensor(out)
+    return (
+        Tensor(out, True, Node(_SCATTER, (edge_of(g),), (), (shape, indices)))
+        if recording(g)
+        else Tensor(out)
+    )
 
 
 _INDEX = Op(
@@ -206,7 +211,9 @@ def index_put(input: Tensor, indices: Sequence[Any], values: Tensor, accumulate:
     _C.index_put_into(out, list(indices), _C.cast(v, out.dtype), accumulate)
     if not recording(input, values):
         return Tensor(out)
-    return Tensor(out, True, Node(_PUT, edges_of(input, values), (), (list(indices), v.shape, v.dtype, accumulate)))
+    return Tensor(
+        out, True, Node(_PUT, edges_of(input, values), (), (list(indices), v.shape, v.dtype, accumulate))
+    )
 
 
 def _as_value(input: Tensor, value: Any) -> Tensor:
@@ -258,7 +265,9 @@ def index_put_(input: Tensor, indices: Sequence[Tensor], values: Any, accumulate
     values = _as_value(input, values)
     if recording(input, values):
         places = plan.index_list()
-        return write_recorded(input, "index_put_", lambda old, new: index_put(old, places, new, accumulate), values)
+        return write_recorded(
+            input, "index_put_", lambda old, new: index_put(old, places, new, accumulate), values
+        )
     _C.index_put_into(input._array, plan.index_list(), _C.cast(values._array, input.dtype), accumulate)
     return input
 
@@ -291,7 +300,8 @@ def _along(op: str, input: Tensor, dim: int, places: Any) -> tuple[list[Any], in
             continue
         if n > input._array.shape[i]:
             raise RuntimeError(
-                f"{op}: index of shape {list(places.shape)} is larger than {list(input.shape)} in dimension {i}"
+                f"{op}: index of shape {list(places.shape)} is larger than {list(input.shape)} in dimension "
+                f"{i}"
             )
         line = _C.from_numpy(np.arange(n, dtype=np.int64))
         out.append(line.reshape_view(tuple(n if k == i else 1 for k in range(places.ndim))))
@@ -345,7 +355,9 @@ def scatter_add(input: Tensor, dim: int, index_: Tensor, src: Any) -> Tensor:
 
 def scatter_(input: Tensor, dim: int, index_: Tensor, src: Any) -> Tensor:
     """scatter in place."""
-    return _written(input, "scatter_", scatter(input, dim, index_, src), lambda old: scatter(old, dim, index_, src), src)
+    return _written(
+        input, "scatter_", scatter(input, dim, index_, src), lambda old: scatter(old, dim, index_, src), src
+    )
 
 
 def scatter_add_(input: Tensor, dim: int, index_: Tensor, src: Any) -> Tensor:
@@ -368,7 +380,9 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         raise TypeError(f"masked_fill: the mask must be bool, got {m.dtype}")
     filled = _as_value(input, value)
     if filled.ndim:
-        raise RuntimeError(f"masked_fill: value must be a number or a 0-d tensor, got shape {list(filled.shape)}")
+        raise RuntimeError(
+            f"masked_fill: value must be a number or a 0-d tensor, got shape {list(filled.shape)}"
+        )
     from .cast import to
 
     return where(mask, to(filled, input.dtype), input)  # type: ignore[no-any-return]
@@ -434,7 +448,9 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     line = Tensor(_C.from_numpy(np.arange(num_classes, dtype=np.int64)))
     values = _C.to_numpy(classes)
     if values.size and (values.min() < 0 or values.max() >= num_classes):
-        raise RuntimeError(f"one_hot: classes must be in [0, {num_classes}), got {values.min()}..{values.max()}")
+        raise RuntimeError(
+            f"one_hot: classes must be in [0, {num_classes}), got {values.min()}..{values.max()}"
+        )
     return Tensor(_C.cast(_C.eq(classes.unsqueeze(classes.ndim), line._array), int64))
 
 

@@ -149,7 +149,9 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: fl
 # -- linear
 
 
-def _linear_gradients(node: Node, g: Any, x: Any, w: Any, product: Any, total: Any, rows: Any, shaped: Any) -> Any:
+def _linear_gradients(
+    node: Node, g: Any, x: Any, w: Any, product: Any, total: Any, rows: Any, shaped: Any
+) -> Any:
     edges = node.edges
     gx = gw = gb = None
     g2 = rows(g) if g.ndim > 1 else g.unsqueeze(0)

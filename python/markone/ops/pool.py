@@ -53,11 +53,18 @@ def max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """The largest element of each window (NaN wins). With return_indices also where it was in its plane (int64)."""
+    """The largest element of each window (NaN wins). With return_indices also where it was in its plane
+    (int64)."""
     input, single = _batched("max_pool2d", input)
     kernel = pair("max_pool2d", "kernel_size", kernel_size)
     step = kernel if stride is None or stride == [] else pair("max_pool2d", "stride", stride)
-    args = (kernel, step, pair("max_pool2d", "padding", padding), pair("max_pool2d", "dilation", dilation), ceil_mode)
+    args = (
+        kernel,
+        step,
+        pair("max_pool2d", "padding", padding),
+        pair("max_pool2d", "dilation", dilation),
+        ceil_mode,
+    )
     x = input._array
     remember = recording(input)
     if not remember and not return_indices:
@@ -93,7 +100,9 @@ class _Linear:
 
     def transposed(self, g: Tensor, ctx: Any) -> Tensor:
         y = self.backward(g._array, *ctx)
-        return Tensor(y, True, Node(self.transposed_op, (edge_of(g),), (), ctx)) if recording(g) else Tensor(y)
+        return (
+            Tensor(y, True, Node(self.transposed_op, (edge_of(g),), (), ctx)) if recording(g) else Tensor(y)
+        )
 
 
 _AVERAGE = _Linear(

@@ -15,45 +15,37 @@ from .creation import _finish
 Generator = _C.Generator
 
 
-def default_generator() -> Any:
-    """The generator that is used where none is given."""
-    source = _C.default_generator
-    return source() if callable(source) else source
+default_generator = _C.default_generator  # used where none is given
 
 
 def manual_seed(seed: int) -> Any:
     """Starts the default generator again from a seed; returns it."""
-    default_generator().manual_seed(int(seed))
-    return default_generator()
+    return default_generator.manual_seed(int(seed))
 
 
 def initial_seed() -> int:
     """The seed of the default generator."""
-    return int(default_generator().seed())
+    return int(default_generator.initial_seed())
 
 
 def seed() -> int:
     """Seeds the default generator from the operating system; returns the seed."""
-    import os
-
-    value = int.from_bytes(os.urandom(8), "little") >> 1
-    manual_seed(value)
-    return value
+    return int(default_generator.seed())
 
 
 def get_rng_state() -> Tensor:
     """The state of the default generator, int64[2]."""
-    return Tensor(_C.clone(default_generator().get_state()))
+    return Tensor(default_generator.get_state())
 
 
 def set_rng_state(state: Tensor) -> None:
     """Puts a state from get_rng_state back."""
-    default_generator().set_state(tensor_arg("set_rng_state", state, "state"))
+    default_generator.set_state(tensor_arg("set_rng_state", state, "state"))
 
 
 def _generator(op: str, generator: Any) -> Any:
     if generator is None:
-        return default_generator()
+        return default_generator
     if not isinstance(generator, Generator):
         raise TypeError(f"{op}: generator must be a Generator, got {type(generator).__name__}")
     return generator
@@ -119,21 +111,27 @@ def _kind_like(input: Tensor, dtype: Any) -> Any:
     return input.dtype if dtype is None else dtype
 
 
-def rand_like(input: Tensor, *, generator: Any = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def rand_like(
+    input: Tensor, *, generator: Any = None, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
     """rand in the shape and dtype of another tensor."""
     return rand(
         input._array.shape, generator=generator, dtype=_kind_like(input, dtype), requires_grad=requires_grad
     )
 
 
-def randn_like(input: Tensor, *, generator: Any = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def randn_like(
+    input: Tensor, *, generator: Any = None, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
     """randn in the shape and dtype of another tensor."""
     return randn(
         input._array.shape, generator=generator, dtype=_kind_like(input, dtype), requires_grad=requires_grad
     )
 
 
-def randint_like(input: Tensor, low: int, high: int | None = None, *, generator: Any = None, dtype: Any = None) -> Tensor:
+def randint_like(
+    input: Tensor, low: int, high: int | None = None, *, generator: Any = None, dtype: Any = None
+) -> Tensor:
     """randint in the shape and dtype of another tensor."""
     if high is None:
         low, high = 0, low
@@ -145,7 +143,9 @@ def normal(mean: float, std: float, size: Any, *, generator: Any = None, dtype: 
     if std < 0:
         raise RuntimeError(f"normal: std must not be negative, got {std}")
     gen = _generator("normal", generator)
-    return Tensor(_C.normal(sizes("normal", (size,)), _floating("normal", dtype), float(mean), float(std), gen))
+    return Tensor(
+        _C.normal(sizes("normal", (size,)), _floating("normal", dtype), float(mean), float(std), gen)
+    )
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -> Tensor:
@@ -230,7 +230,8 @@ _DROPOUT = Op(
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, *, generator: Any = None) -> Tensor:
-    """In training each element is zero with probability p, the rest is divided by 1 - p; otherwise the input."""
+    """In training each element is zero with probability p, the rest is divided by 1 - p; otherwise the
+    input."""
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"dropout: p must be in [0, 1], got {p}")
     x = tensor_arg("dropout", input)

@@ -11,7 +11,8 @@ from ..tensor import Tensor
 from ._common import dims_of, tensor_arg, wrap_dim
 from .cast import clone, to
 from .elementwise import add, binary, compares, mul, sub, unary, where
-from .shape import cat, expand, narrow, permute, reshape
+from .join import cat
+from .shape import expand, narrow, permute, reshape
 
 
 def kept_shape(shape: Any, dims: tuple[int, ...]) -> tuple[int, ...]:
@@ -42,8 +43,11 @@ _SUM = Op("sum", lambda node, g: (_spread(node, g),), lambda node, g: (_spread_t
 
 
 def _mean_backward(node: Node, g: Any) -> Any:
-    return (_C.div(g, float(builtins.max(node.ctx[2], 1))).reshape_view(
-        kept_shape(node.ctx[0], node.ctx[1])).expand(node.ctx[0]),)
+    return (
+        _C.div(g, float(builtins.max(node.ctx[2], 1)))
+        .reshape_view(kept_shape(node.ctx[0], node.ctx[1]))
+        .expand(node.ctx[0]),
+    )
 
 
 _MEAN = Op(
@@ -358,4 +362,3 @@ def equal(input: Tensor, other: Tensor) -> bool:
     """Same shape and all elements equal."""
     a, b = tensor_arg("equal", input), tensor_arg("equal", other, "other")
     return a.shape == b.shape and builtins.bool(Tensor(_C.all(_C.eq(a, b), (), False)).item())
-

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import _C
-from ..autograd.graph import Node, Op, edge_of, edges_of, recording
+from ..autograd.graph import Node, Op, edge_of, recording
 from ..autograd.inplace import as_view
 from ..autograd.modes import modes
 from ..tensor import Tensor
@@ -40,7 +40,8 @@ def _reshaped(x: Any, shape: tuple[int, ...]) -> Any:
 
 
 def reshape(input: Tensor, *shape: Any) -> Tensor:
-    """The same elements in another shape, one size may be -1. A view where the strides allow it, else a copy."""
+    """The same elements in another shape, one size may be -1. A view where the strides allow it, else a
+    copy."""
     x = tensor_arg("reshape", input)
     wanted = sizes("reshape", shape)
     out = x.try_reshape(wanted)
@@ -53,11 +54,14 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 
 
 def view(input: Tensor, *shape: Any) -> Tensor:
-    """reshape that never copies: ValueError where the strides do not allow it. view(dtype) reads the same bytes."""
+    """reshape that never copies: ValueError where the strides do not allow it. view(dtype) reads the same
+    bytes."""
     x = tensor_arg("view", input)
     if len(shape) == 1 and isinstance(shape[0], _C.dtype):
         if recording(input) and shape[0] is not x.dtype:
-            raise RuntimeError("view: the bytes of a tensor that requires a gradient cannot be read as another type")
+            raise RuntimeError(
+                "view: the bytes of a tensor that requires a gradient cannot be read as another type"
+            )
         return Tensor(x.bit_cast(shape[0]))
     wanted = sizes("view", shape)
     return _view(_RESHAPE, x.reshape_view(wanted), input, reshape, (wanted,), x.shape)
@@ -94,7 +98,7 @@ def ravel(input: Tensor) -> Tensor:
     return reshape(input, (-1,)) if input.numel() else reshape(input, (0,))
 
 
-def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:  # noqa: A002
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """One dimension becomes several."""
     shape = tensor_arg("unflatten", input).shape
     d = wrap_dim("unflatten", dim, len(shape))
@@ -126,9 +130,7 @@ def _inverse(order: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(range(len(order)), key=lambda i: order[i]))
 
 
-_PERMUTE = Op(
-    "permute", lambda node, g: (g.permute(node.ctx),), lambda node, g: (permute(g, node.ctx),)
-)
+_PERMUTE = Op("permute", lambda node, g: (g.permute(node.ctx),), lambda node, g: (permute(g, node.ctx),))
 _TRANSPOSE = Op(
     "transpose", lambda node, g: (g.transpose(*node.ctx),), lambda node, g: (transpose(g, *node.ctx),)
 )
@@ -173,7 +175,10 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Dimensions move to other places, the rest keep their order."""
     n = input.ndim
     src = [wrap_dim("movedim", d, n) for d in (source if isinstance(source, list | tuple) else [source])]
-    dst = [wrap_dim("movedim", d, n) for d in (destination if isinstance(destination, list | tuple) else [destination])]
+    dst = [
+        wrap_dim("movedim", d, n)
+        for d in (destination if isinstance(destination, list | tuple) else [destination])
+    ]
     if len(src) != len(dst) or len(set(src)) != len(src) or len(set(dst)) != len(dst):
         raise RuntimeError(f"movedim: cannot move {source} to {destination}")
     order: list[int] = [-1] * n
@@ -233,47 +238,6 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(expand(tensor, shape) for tensor in tensors)
 
 
-def repeat(input: Tensor, *sizes_: Any) -> Tensor:
-    """The tensor laid out again and again along each dimension (a copy)."""
-    counts = sizes("repeat", sizes_)
-    shape = input._array.shape
-    if len(counts) < len(shape):
-        raise RuntimeError(f"repeat: got {len(counts)} counts for shape {list(shape)}")
-    if any(c < 0 for c in counts):
-        raise RuntimeError(f"repeat: counts must not be negative, got {list(counts)}")
-    shape = (1,) * (len(counts) - len(shape)) + tuple(shape)
-    # [c0, n0, c1, n1, ...] with the counts as dimensions of stride zero, then merged: pairs of size 1 are left out
-    # so that the number of dimensions stays small.
-    inner: list[int] = []
-    outer: list[int] = []
-    for c, n in zip(counts, shape, strict=True):
-        if c != 1:
-            inner.append(1)
-            outer.append(c)
-        inner.append(n)
-        outer.append(n)
-    from .cast import clone
-
-    expanded = expand(reshape(input, inner), outer)
-    return clone(reshape(expanded, tuple(c * n for c, n in zip(counts, shape, strict=True))))
-
-
-def tile(input: Tensor, *dims: Any) -> Tensor:
-    """repeat, with missing counts in front taken as 1."""
-    counts = sizes("tile", dims)
-    return repeat(input, (1,) * (input.ndim - len(counts)) + counts)
-
-
-def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Tensor:
-    """Every element (or slice along dim) `repeats` times in a row."""
-    if dim is None:
-        input, dim = ravel(input), 0
-    d = wrap_dim("repeat_interleave", dim, input.ndim)
-    shape = input._array.shape
-    wide = expand(unsqueeze(input, d + 1), (*shape[: d + 1], repeats, *shape[d + 1 :]))
-    return reshape(wide, (*shape[:d], shape[d] * repeats, *shape[d + 1 :]))
-
-
 # -- slices along one dimension
 
 
@@ -293,7 +257,11 @@ def _embed(g: Tensor, ctx: Any) -> Tensor:
 
 def _cut(g: Tensor, cut: Any) -> Tensor:
     out = cut(g._array)
-    return Tensor(out, True, Node(_CUT, (edge_of(g),), (), (g._array.shape, cut))) if recording(g) else Tensor(out)
+    return (
+        Tensor(out, True, Node(_CUT, (edge_of(g),), (), (g._array.shape, cut)))
+        if recording(g)
+        else Tensor(out)
+    )
 
 
 _EMBED = Op("embed", lambda node, g: (node.ctx[1](g),), lambda node, g: (_cut(g, node.ctx[1]),))
@@ -315,7 +283,9 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
         start += size
     if not 0 <= start <= size or length < 0 or start + length > size:
         raise IndexError(f"narrow: start {start} with length {length} leaves dimension {d} of size {size}")
-    return cut_view(input, "narrow", lambda a: a.slice(d, start, start + length, 1), narrow, (d, start, length))
+    return cut_view(
+        input, "narrow", lambda a: a.slice(d, start, start + length, 1), narrow, (d, start, length)
+    )
 
 
 def select(input: Tensor, dim: int, index: int) -> Tensor:
@@ -391,106 +361,6 @@ def window_zeroed(g: Tensor, replay: Any) -> Tensor:
 
 
 _ZEROED = Op("window_zeroed", None, lambda node, g: (window_zeroed(g, node.ctx),))
-
-
-# -- copies that join or rearrange
-
-
-def _cat_backward(node: Node, g: Any) -> Any:
-    dim, lengths, dtypes = node.ctx
-    out, at = [], 0
-    for edge, n, dtype in zip(node.edges, lengths, dtypes, strict=True):
-        out.append(None if edge is None else _C.cast(g.slice(dim, at, at + n, 1), dtype))
-        at += n
-    return out
-
-
-def _cat_differentiable(node: Node, g: Tensor) -> Any:
-    from .cast import to
-
-    dim, lengths, dtypes = node.ctx
-    parts = split(g, lengths, dim)
-    return [None if e is None else to(p, t) for e, p, t in zip(node.edges, parts, dtypes, strict=True)]
-
-
-_CAT = Op("cat", _cat_backward, _cat_differentiable)
-
-
-def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """The tensors one after another along dim; the other sizes must agree."""
-    if not isinstance(tensors, list | tuple) or not tensors:
-        raise TypeError("cat: wants a non-empty list or tuple of Tensors")
-    arrays = [tensor_arg("cat", tensor, "every entry") for tensor in tensors]
-    if any(a.ndim == 0 for a in arrays):
-        raise RuntimeError("cat: 0-d tensors cannot be joined, use stack")
-    # PyTorch lets an empty 1-d tensor stand among others.
-    if any(a.shape != (0,) for a in arrays):
-        kept = [(x, a) for x, a in zip(tensors, arrays, strict=True) if a.shape != (0,) or a.ndim == arrays[0].ndim]
-        tensors, arrays = [x for x, _ in kept], [a for _, a in kept]
-    d = wrap_dim("cat", dim, max(a.ndim for a in arrays))
-    out = _C.cat(arrays, d)
-    if not recording(*tensors):
-        return Tensor(out)
-    ctx = (d, [a.shape[d] for a in arrays], [a.dtype for a in arrays])
-    return Tensor(out, True, Node(_CAT, edges_of(*tensors), (), ctx))
-
-
-concat = concatenate = cat
-
-
-def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape along a new dimension."""
-    if not isinstance(tensors, list | tuple) or not tensors:
-        raise TypeError("stack: wants a non-empty list or tuple of Tensors")
-    first = tensor_arg("stack", tensors[0], "every entry").shape
-    for tensor in tensors:
-        if tensor_arg("stack", tensor, "every entry").shape != first:
-            raise RuntimeError(f"stack: shapes {list(first)} and {list(tensor.shape)} differ")
-    return cat([unsqueeze(tensor, wrap_dim("stack", dim, len(first) + 1)) for tensor in tensors], dim)
-
-
-def hstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Joined along the second dimension (the first for vectors)."""
-    parts = [reshape(x, 1) if x.ndim == 0 else x for x in tensors]
-    return cat(parts, 0 if parts[0].ndim == 1 else 1)
-
-
-def vstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Joined along the first dimension; vectors become rows."""
-    return cat([reshape(x, (1, -1)) if x.ndim < 2 else x for x in tensors], 0)
-
-
-_FLIP = Op("flip", lambda node, g: (_C.clone(g.flip(node.ctx)),), lambda node, g: (flip(g, node.ctx),))
-
-
-def flip(input: Tensor, *dims: Any) -> Tensor:
-    """A copy with the order of the elements reversed along the given dimensions."""
-    x = tensor_arg("flip", input)
-    axes = tuple(wrap_dim("flip", d, x.ndim) for d in sizes("flip", dims))
-    if len(set(axes)) != len(axes):
-        raise RuntimeError(f"flip: a dimension appears twice in {axes}")
-    out = _C.clone(x.flip(axes))
-    return Tensor(out, True, Node(_FLIP, (edge_of(input),), (), axes)) if recording(input) else Tensor(out)
-
-
-def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
-    """Elements move along dims and come back at the other end; without dims, over all elements in order."""
-    if dims is None:
-        return reshape(roll(ravel(input), shifts, 0), input.shape)
-    moves = shifts if isinstance(shifts, list | tuple) else (shifts,)
-    axes = dims if isinstance(dims, list | tuple) else (dims,)
-    if len(moves) != len(axes):
-        raise RuntimeError(f"roll: got {len(moves)} shifts for {len(axes)} dimensions")
-    out = input
-    for shift, dim in zip(moves, axes, strict=True):
-        d = wrap_dim("roll", dim, input.ndim)
-        size = input.shape[d]
-        if size:
-            at = size - shift % size
-            out = cat([narrow(out, d, at % size, size - at % size), narrow(out, d, 0, at % size)], d)
-    from .cast import clone
-
-    return clone(out) if out is input else out
 
 
 def pad_constant(input: Tensor, pad: Sequence[int], value: float = 0.0) -> Tensor:

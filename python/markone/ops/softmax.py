@@ -79,7 +79,7 @@ def _cross_entropy_native(node: Node, g: Any) -> Any:
 
 def _cross_entropy_differentiable(node: Node, g: Tensor) -> Any:
     """Through the composition, whose own gradient is recorded."""
-    from ..autograd.graph import grad
+    from ..autograd.engine import grad
     from ..autograd.modes import enable_grad
 
     x, target, weight, _ = node.tensors()
@@ -151,7 +151,8 @@ def cross_entropy(
     """-log softmax(input)[target]: input [n, c, ...] (or [c]) logits, target int64 [n, ...] classes, or
     probabilities of the input's shape.
 
-    mean divides by the sum of the targets' weights. IndexError for a class outside [0, c) that is not ignore_index.
+    mean divides by the sum of the targets' weights. IndexError for a class outside [0, c) that is not
+    ignore_index.
     """
     check_reduction("cross_entropy", reduction)
     if not 0.0 <= label_smoothing <= 1.0:
@@ -160,12 +161,16 @@ def cross_entropy(
     if labels.dtype.is_floating_point:
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     if labels.dtype is not int64:
-        raise RuntimeError(f"cross_entropy: target must be int64 classes or probabilities, got {labels.dtype}")
+        raise RuntimeError(
+            f"cross_entropy: target must be int64 classes or probabilities, got {labels.dtype}"
+        )
     if x.ndim == 0:
         raise RuntimeError("cross_entropy: input must have at least one dimension")
     if x.ndim == 1:
         if labels.ndim:
-            raise ValueError(f"cross_entropy: input [{x.shape[0]}] wants a 0-d target, got {list(labels.shape)}")
+            raise ValueError(
+                f"cross_entropy: input [{x.shape[0]}] wants a 0-d target, got {list(labels.shape)}"
+            )
         loss = cross_entropy(
             unsqueeze(input, 0),
             unsqueeze(target, 0),
@@ -212,7 +217,8 @@ def nll_loss(
 ) -> Tensor:
     """-input[target]: input [n, c, ...] (or [c]) log-probabilities, target int64 [n, ...] classes.
 
-    mean divides by the sum of the targets' weights. IndexError for a class outside [0, c) that is not ignore_index.
+    mean divides by the sum of the targets' weights. IndexError for a class outside [0, c) that is not
+    ignore_index.
     """
     check_reduction("nll_loss", reduction)
     labels = tensor_arg("nll_loss", target, "target")

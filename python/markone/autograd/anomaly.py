@@ -1,0 +1,152 @@
+"""Which operation made the first NaN.
+
+While some thread is inside detect_anomaly, Tensor's constructor looks at every new floating tensor of that
+thread.
+Outside it costs nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+from .. import _C
+from .._context import module_path
+from ..tensor import Tensor
+from . import engine
+from .graph import Node
+
+
+class AnomalyError(RuntimeError):
+    """An operation gave NaN. `op` is its name, `layer` the path of the module that ran (or "")."""
+
+    def __init__(self, message: str, op: str, layer: str) -> None:
+        super().__init__(message)
+        self.op = op
+        self.layer = layer
+
+
+class _State(threading.local):
+    depth = 0
+    busy = False
+
+
+_state = _State()
+_lock = threading.Lock()
+_users = 0
+_plain_init = Tensor.__init__
+
+
+def is_anomaly_enabled() -> bool:
+    """This thread is inside detect_anomaly."""
+    return _state.depth > 0
+
+
+def _has_nan(array: Any) -> bool:
+    if not array.dtype.is_floating_point or not array.numel:
+        return False
+    values = _C.to_numpy(_C.cast(array, _C.float64) if array.dtype.itemsize == 2 else array)
+    return bool((values != values).any())
+
+
+# These bring values in from outside.
+_SOURCES = {
+    "tensor",
+    "from_numpy",
+    "as_tensor",
+    "full",
+    "full_like",
+    "fill_",
+    "detach",
+    "data",
+    "empty",
+    "empty_like",
+}
+
+
+def _checking_init(self: Tensor, data: Any, requires_grad: bool = False, grad_fn: Any = None) -> None:
+    _plain_init(self, data, requires_grad, grad_fn)
+    if not _state.depth or _state.busy:
+        return
+    _state.busy = True
+    try:
+        if _has_nan(self._array):
+            _forward_nan(grad_fn)
+    finally:
+        _state.busy = False
+
+
+def _forward_nan(grad_fn: Any) -> None:
+    frame = sys._getframe(2)
+    names = []
+    inputs: list[Any] = []
+    depth = 0
+    while frame is not None and depth < 8:
+        if "/markone/ops/" not in frame.f_code.co_filename.replace("\\", "/"):
+            break
+        names.append(frame.f_code.co_name)
+        inputs += [v for v in frame.f_locals.values() if isinstance(v, Tensor)]
+        frame = frame.f_back  # type: ignore[assignment]
+        depth += 1
+    if not names or names[-1] in _SOURCES or names[0] in _SOURCES:
+        return
+    op = grad_fn.op.name if isinstance(grad_fn, Node) else _public(names)
+    already = any(hasattr(x, "_array") and _has_nan(x._array) for x in inputs)
+    _raise(op, f"{op}: gave NaN" + (" from an input that holds NaN" if already else ""))
+
+
+def _public(names: list[str]) -> str:
+    for name in names:
+        if not name.startswith("_") and name not in ("function", "function_", "<lambda>"):
+            return name
+    return names[0]
+
+
+def _raise(op: str, message: str) -> None:
+    layer = module_path()
+    where = f" in {layer}" if layer else ""
+    raise AnomalyError(message + where, op, layer)
+
+
+def _check_backward(node: Any, grads: Any) -> None:
+    if not _state.depth or _state.busy:
+        return
+    _state.busy = True
+    try:
+        for i, g in enumerate(grads):
+            if g is not None and _has_nan(g._array if isinstance(g, Tensor) else g):
+                _raise(node.op.name, f"{node.op.name}: its backward gave NaN for input {i}")
+    finally:
+        _state.busy = False
+
+
+class detect_anomaly:
+    """Inside, the first operation of this thread that gives NaN, forward or backward, raises by its name.
+
+    NaN that comes in as data is not an error; the first operation that passes it on is, and says so.
+    """
+
+    def __init__(self, enabled: bool = True) -> None:
+        self._enabled = enabled
+
+    def __enter__(self) -> None:
+        global _users
+        if not self._enabled:
+            return
+        with _lock:
+            _users += 1
+            Tensor.__init__ = _checking_init  # type: ignore[method-assign]
+            engine.check_backward = _check_backward
+        _state.depth += 1
+
+    def __exit__(self, *exception: object) -> None:
+        global _users
+        if not self._enabled:
+            return
+        _state.depth -= 1
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                Tensor.__init__ = _plain_init  # type: ignore[method-assign]
+                engine.check_backward = None

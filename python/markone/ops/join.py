@@ -1,0 +1,150 @@
+"""Copies that join, repeat or rearrange tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import _C
+from ..autograd.graph import Node, Op, edge_of, edges_of, recording
+from ..tensor import Tensor
+from ._common import sizes, tensor_arg, wrap_dim
+from .cast import clone, to
+from .shape import expand, narrow, ravel, reshape, split, unsqueeze
+
+
+def repeat(input: Tensor, *sizes_: Any) -> Tensor:
+    """The tensor laid out again and again along each dimension (a copy)."""
+    counts = sizes("repeat", sizes_)
+    shape = input._array.shape
+    if len(counts) < len(shape):
+        raise RuntimeError(f"repeat: got {len(counts)} counts for shape {list(shape)}")
+    if any(c < 0 for c in counts):
+        raise RuntimeError(f"repeat: counts must not be negative, got {list(counts)}")
+    shape = (1,) * (len(counts) - len(shape)) + tuple(shape)
+    # [c0, n0, c1, n1, ...] with the counts as dimensions of stride zero, then merged: pairs of size 1 are
+    # left out
+    # so that the number of dimensions stays small.
+    inner: list[int] = []
+    outer: list[int] = []
+    for c, n in zip(counts, shape, strict=True):
+        if c != 1:
+            inner.append(1)
+            outer.append(c)
+        inner.append(n)
+        outer.append(n)
+    expanded = expand(reshape(input, inner), outer)
+    return clone(reshape(expanded, tuple(c * n for c, n in zip(counts, shape, strict=True))))
+
+
+def tile(input: Tensor, *dims: Any) -> Tensor:
+    """repeat, with missing counts in front taken as 1."""
+    counts = sizes("tile", dims)
+    return repeat(input, (1,) * (input.ndim - len(counts)) + counts)
+
+
+def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Tensor:
+    """Every element (or slice along dim) `repeats` times in a row."""
+    if dim is None:
+        input, dim = ravel(input), 0
+    d = wrap_dim("repeat_interleave", dim, input.ndim)
+    shape = input._array.shape
+    wide = expand(unsqueeze(input, d + 1), (*shape[: d + 1], repeats, *shape[d + 1 :]))
+    return reshape(wide, (*shape[:d], shape[d] * repeats, *shape[d + 1 :]))
+
+
+def _cat_backward(node: Node, g: Any) -> Any:
+    dim, lengths, dtypes = node.ctx
+    out, at = [], 0
+    for edge, n, dtype in zip(node.edges, lengths, dtypes, strict=True):
+        out.append(None if edge is None else _C.cast(g.slice(dim, at, at + n, 1), dtype))
+        at += n
+    return out
+
+
+def _cat_differentiable(node: Node, g: Tensor) -> Any:
+    dim, lengths, dtypes = node.ctx
+    parts = split(g, lengths, dim)
+    return [None if e is None else to(p, t) for e, p, t in zip(node.edges, parts, dtypes, strict=True)]
+
+
+_CAT = Op("cat", _cat_backward, _cat_differentiable)
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """The tensors one after another along dim; the other sizes must agree."""
+    if not isinstance(tensors, list | tuple) or not tensors:
+        raise TypeError("cat: wants a non-empty list or tuple of Tensors")
+    arrays = [tensor_arg("cat", tensor, "every entry") for tensor in tensors]
+    if any(a.ndim == 0 for a in arrays):
+        raise RuntimeError("cat: 0-d tensors cannot be joined, use stack")
+    # PyTorch lets an empty 1-d tensor stand among others.
+    if any(a.shape != (0,) for a in arrays):
+        kept = [
+            (x, a)
+            for x, a in zip(tensors, arrays, strict=True)
+            if a.shape != (0,) or a.ndim == arrays[0].ndim
+        ]
+        tensors, arrays = [x for x, _ in kept], [a for _, a in kept]
+    d = wrap_dim("cat", dim, max(a.ndim for a in arrays))
+    out = _C.cat(arrays, d)
+    if not recording(*tensors):
+        return Tensor(out)
+    ctx = (d, [a.shape[d] for a in arrays], [a.dtype for a in arrays])
+    return Tensor(out, True, Node(_CAT, edges_of(*tensors), (), ctx))
+
+
+concat = concatenate = cat
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors of one shape along a new dimension."""
+    if not isinstance(tensors, list | tuple) or not tensors:
+        raise TypeError("stack: wants a non-empty list or tuple of Tensors")
+    first = tensor_arg("stack", tensors[0], "every entry").shape
+    for tensor in tensors:
+        if tensor_arg("stack", tensor, "every entry").shape != first:
+            raise RuntimeError(f"stack: shapes {list(first)} and {list(tensor.shape)} differ")
+    return cat([unsqueeze(tensor, wrap_dim("stack", dim, len(first) + 1)) for tensor in tensors], dim)
+
+
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Joined along the second dimension (the first for vectors)."""
+    parts = [reshape(x, 1) if x.ndim == 0 else x for x in tensors]
+    return cat(parts, 0 if parts[0].ndim == 1 else 1)
+
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Joined along the first dimension; vectors become rows."""
+    return cat([reshape(x, (1, -1)) if x.ndim < 2 else x for x in tensors], 0)
+
+
+_FLIP = Op("flip", lambda node, g: (_C.clone(g.flip(node.ctx)),), lambda node, g: (flip(g, node.ctx),))
+
+
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    """A copy with the order of the elements reversed along the given dimensions."""
+    x = tensor_arg("flip", input)
+    axes = tuple(wrap_dim("flip", d, x.ndim) for d in sizes("flip", dims))
+    if len(set(axes)) != len(axes):
+        raise RuntimeError(f"flip: a dimension appears twice in {axes}")
+    out = _C.clone(x.flip(axes))
+    return Tensor(out, True, Node(_FLIP, (edge_of(input),), (), axes)) if recording(input) else Tensor(out)
+
+
+def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+    """Elements move along dims and come back at the other end; without dims, over all elements in order."""
+    if dims is None:
+        return reshape(roll(ravel(input), shifts, 0), input.shape)
+    moves = shifts if isinstance(shifts, list | tuple) else (shifts,)
+    axes = dims if isinstance(dims, list | tuple) else (dims,)
+    if len(moves) != len(axes):
+        raise RuntimeError(f"roll: got {len(moves)} shifts for {len(axes)} dimensions")
+    out = input
+    for shift, dim in zip(moves, axes, strict=True):
+        d = wrap_dim("roll", dim, input.ndim)
+        size = input.shape[d]
+        if size:
+            at = size - shift % size
+            out = cat([narrow(out, d, at % size, size - at % size), narrow(out, d, 0, at % size)], d)
+    return clone(out) if out is input else out

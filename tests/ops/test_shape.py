@@ -1,0 +1,129 @@
+"""Views and rearrangements against PyTorch, with gradients."""
+
+import against_torch as at
+import numpy as np
+import pytest
+
+import markone as mo
+
+X = np.random.default_rng(0).standard_normal((2, 3, 4))
+
+CASES = {
+    "reshape": lambda lib, x: [
+        x.reshape(6, 4),
+        x.reshape(-1),
+        x.reshape((4, -1)),
+        x.transpose(0, 2).reshape(6, 4),
+    ],
+    "view": lambda lib, x: [x.view(6, 4), x.view(-1, 2), x[:, :1].view(2, 4)],
+    "flatten": lambda lib, x: [lib.flatten(x), lib.flatten(x, 1), x.flatten(0, 1), x.sum().flatten()],
+    "unflatten": lambda lib, x: x.unflatten(2, (2, 2)),
+    "squeeze": lambda lib, x: [x[:1].squeeze(), x[:1].squeeze(0), x.squeeze(1), x[:1, :1].squeeze((0, 1))],
+    "unsqueeze": lambda lib, x: [x.unsqueeze(0), x.unsqueeze(-1), x.unsqueeze(2)],
+    "permute": lambda lib, x: [x.permute(2, 0, 1), x.permute((1, 0, 2)), x.permute(-1, 0, 1), x[0].T, x.mT],
+    "transpose": lambda lib, x: [x.transpose(0, 2), lib.transpose(x, -1, -2), x[0].t(), x.movedim(0, 2)],
+    "movedim": lambda lib, x: [lib.movedim(x, (0, 1), (2, 0)), x.movedim(-1, 0)],
+    "expand": lambda lib, x: [x[:1].expand(5, 3, 4), x[:, :1].expand(-1, 6, -1), x.expand(2, 2, 3, 4)],
+    "repeat": lambda lib, x: [x.repeat(2, 1, 3), x.repeat(2, 1, 1, 2), x.tile(2), x.repeat(0, 1, 1)],
+    "repeat_interleave": lambda lib, x: [x.repeat_interleave(2, 1), x.repeat_interleave(3)],
+    "narrow": lambda lib, x: [x.narrow(1, 1, 2), x.narrow(2, -3, 2), x.narrow(0, 2, 0)],
+    "select": lambda lib, x: [x.select(1, 2), x.select(-1, -1)],
+    "split": lambda lib, x: [
+        *x.split(2, 2),
+        *x.split([1, 2], 1),
+        *x.chunk(2, 2),
+        *x.chunk(5, 1),
+        *x.unbind(1),
+    ],
+    "diagonal": lambda lib, x: [x.diagonal(0, 1, 2), x.diagonal(1, 0, 2), lib.diagonal(x, -1, 1, 2)],
+    "cat": lambda lib, x: [
+        lib.cat([x, x * 2], 1),
+        lib.cat((x[:1], x, x[:0])),
+        lib.cat([x.transpose(0, 1), x.transpose(0, 1)], -1),
+    ],
+    "stack": lambda lib, x: [
+        lib.stack([x, x]),
+        lib.stack([x, x * 2], -1),
+        lib.hstack([x, x]),
+        lib.vstack([x[0], x[1]]),
+    ],
+    "flip": lambda lib, x: [x.flip(0), x.flip(0, 2), lib.flip(x, (-1,))],
+    "roll": lambda lib, x: [x.roll(1, 0), x.roll(-5, 2), lib.roll(x, (1, 2), (0, 1)), x.roll(3)],
+    "clone": lambda lib, x: [x.clone(), x.contiguous(), x.transpose(0, 1).contiguous()],
+    "tri": lambda lib, x: [lib.tril(x), lib.triu(x, 1), x.tril(-1)],
+    "cast": lambda lib, x: [x.double(), x.to(lib.float64) * 2, x.detach().long(), x.type_as(x.double())],
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_case(name):
+    at.compare(CASES[name], [X])
+    if name != "cast":
+        at.check_gradients(
+            lambda lib, x: [y.detach() if not y.requires_grad else y * y for y in _list(CASES[name](lib, x))],
+            [X[:, :, :]],
+            second=False,
+        )
+
+
+def _list(value):
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+@pytest.mark.parametrize(
+    "name", ["reshape", "permute", "expand", "cat", "roll", "repeat", "diagonal", "flip"]
+)
+def test_second_order(name):
+    at.check_gradients(lambda lib, x: [(y * y * y).sum() for y in _list(CASES[name](lib, x))], [X[:, :, :]])
+
+
+def test_views_share_memory():
+    x = mo.arange(6).reshape(2, 3)
+    for view in (x.t(), x[1], x.reshape(-1), x.unsqueeze(0), x.expand(2, 2, 3), x.diagonal()):
+        assert mo._C.Array.storage_id.fget(view._array) == mo._C.Array.storage_id.fget(x._array)
+    for copy in (x.t().reshape(-1), x.clone(), x.flip(0), x.repeat(1, 1), x.roll(0, 0)):
+        assert mo._C.Array.storage_id.fget(copy._array) != mo._C.Array.storage_id.fget(x._array)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda x: x.reshape(5),
+        lambda x: x.reshape(-1, -1),
+        lambda x: x.reshape(-2, 3),
+        lambda x: x.t().view(-1),
+        lambda x: x.permute(0, 0),
+        lambda x: x.permute(0),
+        lambda x: x.transpose(0, 2),
+        lambda x: x.expand(3, 3),
+        lambda x: x.unsqueeze(4),
+        lambda x: x.squeeze(7),
+        lambda x: x.narrow(0, 1, 5),
+        lambda x: x.select(0, 2),
+        lambda x: x.split(0),
+        lambda x: x.split([1, 2, 3]),
+        lambda x: x.chunk(0),
+        lambda x: mo.cat([]),
+        lambda x: mo.cat([x, x.t()]),
+        lambda x: mo.cat([x, 3]),
+        lambda x: mo.stack([x, x[0]]),
+        lambda x: x.repeat(2),
+        lambda x: x.repeat(-1, 1),
+        lambda x: x.roll((1, 2), (0,)),
+        lambda x: x.flip(0, 0),
+        lambda x: x.flip(9),
+        lambda x: x.reshape(2**40, 2**40),
+        lambda x: x.expand(2**40, 2**40, 2, 3).contiguous(),
+        lambda x: x.reshape("a"),
+        lambda x: x.reshape(1.5),
+        lambda x: x.reshape(*[1] * 9, 6),
+        lambda x: x.to("cuda"),
+        lambda x: x.to("tpu"),
+    ],
+)
+def test_bad_arguments_are_named_errors(bad):
+    with pytest.raises(
+        (RuntimeError, ValueError, IndexError, TypeError, MemoryError, NotImplementedError)
+    ) as caught:
+        bad(mo.ones(2, 3))
+    assert ":" in str(caught.value)
