@@ -1,0 +1,7 @@
+"""Layers and losses as functions (names of `torch.nn.functional`), a theme a file."""
+
+from .activation import *  # noqa: F403
+from .conv import *  # noqa: F403
+from .loss import *  # noqa: F403
+from .pool import *  # noqa: F403
+from .vision import *  # noqa: F403

@@ -1,0 +1,9 @@
+"""The layers: modules around `markone.nn.functional`, a theme a file."""
+
+from .activation import *  # noqa: F403
+from .conv import *  # noqa: F403
+from .dropout import *  # noqa: F403
+from .linear import *  # noqa: F403
+from .loss import *  # noqa: F403
+from .pool import *  # noqa: F403
+from .shape import *  # noqa: F403

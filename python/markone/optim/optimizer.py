@@ -1,0 +1,387 @@
+"""Optimizer: parameter groups, state, and the arrays through which a fused step reads what changes.
+
+A step is one native call a group: it gets all parameters, gradients and state arrays at once. The learning
+rate and the step count are one-element arrays, so that a recorded step follows `param_groups[i]["lr"] = x`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .. import _C
+from ..autograd import enable_grad
+from ..tensor import Tensor
+
+__all__ = ["Optimizer", "ParamGroup"]
+
+ParamsT: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+
+
+def _count(value: int) -> Tensor:
+    """A step count: a 0-d int64 tensor."""
+    array = _C.empty((), _C.int64)
+    _C.fill(array, value)
+    return Tensor(array)
+
+
+class ParamGroup(dict[str, Any]):
+    """A parameter group: a dict whose 'lr' is also kept in a one-element float64 array (`lr_array`)."""
+
+    lr_array: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+        self.lr_array = _C.empty((1,), _C.float64)
+        self.update(*args, **kwargs)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key == "lr":
+            if isinstance(value, Tensor):
+                value = value.item()
+            _C.fill(self.lr_array, float(value))
+        super().__setitem__(key, value)
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        for key, value in dict(*args, **kwargs).items():
+            self[key] = value
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ParamGroup:
+        return ParamGroup({k: copy.deepcopy(v, memo) for k, v in self.items()})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ParamGroup, (dict(self),)
+
+
+class Optimizer:
+    """The base of optimisers.
+
+    A subclass names in `_make_state` the arrays that a parameter needs, and in `_step_group` the native call.
+
+    Args:
+        params: parameters, `(name, parameter)` pairs, or dicts with 'params' and options of a group.
+        defaults: the options where a group does not set them.
+
+    Attributes:
+        param_groups: the groups; `param_groups[i]["lr"] = x` counts from the next step on.
+        state: a dict a parameter, with PyTorch's names.
+    """
+
+    # Subclasses: these of the state are arrays of the parameter's shape.
+    _shaped_state: tuple[str, ...] = ()
+
+    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
+        if isinstance(params, Tensor):
+            raise TypeError(
+                f"{type(self).__name__}: params is one Tensor, wants an iterable of them (or of dicts)"
+            )
+        self.defaults = defaults
+        self.state: dict[Tensor, dict[str, Any]] = {}
+        self.param_groups: list[ParamGroup] = []
+        self._runs: list[list[_Run]] = []
+        self._step_pre_hooks: dict[int, Any] = {}
+        self._step_post_hooks: dict[int, Any] = {}
+        given: list[Any] = list(params)
+        if not given:
+            raise ValueError(f"{type(self).__name__}: got an empty list of parameters")
+        if not isinstance(given[0], dict):
+            given = [{"params": given}]
+        for group in given:
+            self.add_param_group(group)
+
+    # ---- groups ----
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Adds a group: a dict with 'params' and the options that differ from the defaults.
+
+        Raises:
+            TypeError: something in it is not a parameter.
+            ValueError: a parameter is not a leaf, is there twice, or an option has a wrong value.
+        """
+        name = type(self).__name__
+        if not isinstance(param_group, dict) or "params" not in param_group:
+            raise TypeError(f"{name}: a parameter group has to be a dict with 'params'")
+        group = dict(param_group)
+        members = group.pop("params")
+        if isinstance(members, set):
+            raise TypeError(f"{name}: a set of parameters has no fixed order, wants a list")
+        params: list[Any] = [members] if isinstance(members, Tensor) else list(members)
+        if params and isinstance(params[0], tuple):
+            group["param_names"] = [pair[0] for pair in params]
+            params = [pair[1] for pair in params]
+        known = {id(p) for g in self.param_groups for p in g["params"]}
+        for p in params:
+            if not isinstance(p, Tensor):
+                raise TypeError(f"{name}: can optimise Tensors only, got {type(p).__name__}")
+            if p.grad_fn is not None:
+                raise ValueError(f"{name}: cannot optimise a tensor that is not a leaf (it has a grad_fn)")
+            if id(p) in known:
+                raise ValueError(
+                    f"{name}: a parameter (shape {list(p.shape)}) is in the groups more than once"
+                )
+            known.add(id(p))
+        made = ParamGroup(params=params)
+        for key, value in self.defaults.items():
+            made[key] = group.get(key, value)
+        for key, value in group.items():
+            if key not in made:
+                made[key] = value
+        self._check_group(made)
+        self.param_groups.append(made)
+        self._runs.append([])
+        self._build_runs(len(self.param_groups) - 1)
+
+    def _check_group(self, group: ParamGroup) -> None:
+        """Raises ValueError where an option is out of its range."""
+
+    def _build_runs(self, index: int) -> None:
+        """Makes the state of a group's parameters that want gradients: it is there before any step."""
+        runs = self._runs[index] = []
+        by_kind: dict[Any, list[Tensor]] = {}
+        for p in self.param_groups[index]["params"]:
+            by_kind.setdefault((p.dtype.name, id(self.state.get(p, {}).get("step"))), []).append(p)
+        for params in by_kind.values():
+            step = self.state.get(params[0], {}).get("step")
+            run = _Run(params, _count(0) if step is None else step)
+            for p in params:
+                if p.requires_grad:
+                    self._state_of(p, run.step, self.param_groups[index])
+            runs.append(run)
+
+    def _state_of(self, p: Tensor, step: Tensor, group: ParamGroup) -> dict[str, Any]:
+        state = self.state.setdefault(p, {})
+        state["step"] = step
+        for key in self._state_names(group):
+            if key not in state:
+                zeros = _C.empty(tuple(p.shape), p.dtype)
+                _C.fill(zeros, 0)
+                state[key] = Tensor(zeros)
+        return state
+
+    def _state_names(self, group: ParamGroup) -> tuple[str, ...]:
+        """The arrays of the parameter's shape that this group's step reads and writes."""
+        return self._shaped_state
+
+    # ---- steps ----
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clears the gradients of all parameters: None, or zeros in place."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                if set_to_none:
+                    p.grad = None
+                else:
+                    p.grad.detach_()
+                    p.grad.zero_()
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Changes every parameter that has a gradient, once.
+
+        Args:
+            closure: computes the loss again (with gradients) and returns it.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for hook in list(self._step_pre_hooks.values()):
+            hook(self, (closure,), {})
+        for i, group in enumerate(self.param_groups):
+            # A run splits where only some of its parameters have a gradient: their step counts part.
+            for run in list(self._runs[i]):
+                active = [p for p in run.params if p.grad is not None]
+                if not active:
+                    continue
+                if len(active) != len(run.params):
+                    run = self._split(i, run, active)
+                self._step_run(group, run)
+        for hook in list(self._step_post_hooks.values()):
+            hook(self, (closure,), {})
+        return loss
+
+    def _split(self, index: int, run: _Run, active: list[Tensor]) -> _Run:
+        chosen = {id(p) for p in active}
+        run.params = [p for p in run.params if id(p) not in chosen]
+        fresh = _Run(active, _count(int(run.step.item())))
+        for p in active:
+            self._state_of(p, fresh.step, self.param_groups[index])
+        self._runs[index].append(fresh)
+        return fresh
+
+    def _step_run(self, group: ParamGroup, run: _Run) -> None:
+        names = self._state_names(group)
+        state: list[list[Any]] = [[] for _ in names]
+        params = []
+        grads = []
+        for p in run.params:
+            grad: Any = p.grad
+            if grad.dtype is not p.dtype:
+                raise TypeError(
+                    f"{type(self).__name__}: a gradient is {grad.dtype} but its parameter {p.dtype} "
+                    f"(shape {list(p.shape)})"
+                )
+            params.append(p._array)
+            grads.append(grad._array)
+            own = self.state.get(p)
+            if own is None or any(key not in own for key in names):
+                own = self._state_of(p, run.step, group)
+            for key, arrays in zip(names, state, strict=True):
+                arrays.append(own[key]._array)
+        self._native_step(group, params, grads, state, group.lr_array, run.step_array)
+
+    def _native_step(
+        self,
+        group: ParamGroup,
+        params: list[Any],
+        grads: list[Any],
+        state: list[list[Any]],
+        lr: Any,
+        step: Any,
+    ) -> None:
+        """The native call; `state` is in the order of `_state_names`. It advances `step`."""
+        raise NotImplementedError(f"{type(self).__name__}: an optimiser has to write _native_step()")
+
+    def register_step_pre_hook(self, hook: Callable[..., None]) -> Any:
+        """`hook(optimizer, args, kwargs)` before each step."""
+        return _register(self._step_pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable[..., None]) -> Any:
+        """`hook(optimizer, args, kwargs)` after each step."""
+        return _register(self._step_post_hooks, hook)
+
+    # ---- saving ----
+
+    def state_dict(self) -> dict[str, Any]:
+        """`{'state': {number: {name: tensor}}, 'param_groups': [{option: value, 'params': [number]}]}`.
+
+        Parameters are numbered through all groups. Tensors share memory with the optimiser.
+        """
+        numbers: dict[int, int] = {}
+        groups = []
+        for group in self.param_groups:
+            for p in group["params"]:
+                numbers.setdefault(id(p), len(numbers))
+            plain = {k: v for k, v in group.items() if k != "params"}
+            plain["params"] = [numbers[id(p)] for p in group["params"]]
+            groups.append(plain)
+        state = {numbers[id(p)]: dict(values) for p, values in self.state.items() if id(p) in numbers}
+        return {"state": dict(sorted(state.items())), "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Takes over options and (copies of) state from `state_dict()` of an optimiser with equal groups.
+
+        Dicts of PyTorch's optimiser of the same name are understood too. All is checked before anything
+        changes.
+
+        Raises:
+            KeyError: 'state' or 'param_groups' is missing.
+            ValueError: other groups, or an array of another shape.
+        """
+        name = type(self).__name__
+        for key in ("state", "param_groups"):
+            if key not in state_dict:
+                raise KeyError(f"{name}.load_state_dict: '{key}' is missing, got {sorted(state_dict)}")
+        saved = state_dict["param_groups"]
+        if len(saved) != len(self.param_groups):
+            raise ValueError(
+                f"{name}.load_state_dict: the state has {len(saved)} parameter groups, this optimiser has "
+                f"{len(self.param_groups)}"
+            )
+        places: dict[Any, Tensor] = {}
+        for i, (theirs, own) in enumerate(zip(saved, self.param_groups, strict=True)):
+            if len(theirs["params"]) != len(own["params"]):
+                raise ValueError(
+                    f"{name}.load_state_dict: group {i} has {len(theirs['params'])} parameters in the state, "
+                    f"{len(own['params'])} here"
+                )
+            places.update(zip(theirs["params"], own["params"], strict=True))
+        loaded: dict[Tensor, dict[str, Any]] = {}
+        steps: dict[Any, Tensor] = {}
+        for number, values in state_dict["state"].items():
+            p = places.get(number if number in places else _as_int(number))
+            if p is not None:
+                loaded[p] = self._loaded_state(number, p, values, steps)
+        for theirs, own in zip(saved, self.param_groups, strict=True):
+            candidate = ParamGroup(own)
+            candidate.update({k: v for k, v in theirs.items() if k not in ("params", "param_names")})
+            self._check_group(candidate)
+        self.state = loaded
+        for i, (theirs, own) in enumerate(zip(saved, self.param_groups, strict=True)):
+            own.update({k: copy.deepcopy(v) for k, v in theirs.items() if k not in ("params", "param_names")})
+            self._build_runs(i)
+
+    def _loaded_state(
+        self, number: Any, p: Tensor, values: Mapping[str, Any], steps: dict[Any, Tensor]
+    ) -> dict[str, Any]:
+        """One parameter's state: copies, equal step counts in one shared array."""
+        result: dict[str, Any] = {}
+        count: int | None = None
+        for key, value in values.items():
+            if key == "step":
+                count = int(value.item() if hasattr(value, "item") else value)
+            elif key not in self._all_state_names():
+                continue
+            elif value is not None:
+                array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+                if array.shape != tuple(p.shape):
+                    raise ValueError(
+                        f"{type(self).__name__}.load_state_dict: '{key}' of parameter {number} has shape "
+                        f"{list(array.shape)}, wants {list(p.shape)}"
+                    )
+                result[key] = Tensor(_C.cast(_C.from_numpy(np.array(array, order="C")), p.dtype))
+        if count is None:  # SGD of PyTorch keeps no count: a buffer tells that there was a step
+            count = 1 if result else 0
+        kind = (count, p.dtype.name)
+        if kind not in steps:
+            steps[kind] = _count(count)
+        result["step"] = steps[kind]
+        return result
+
+    def _all_state_names(self) -> tuple[str, ...]:
+        return self._shaped_state
+
+    def __repr__(self) -> str:
+        lines = []
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {k}: {group[k]}" for k in sorted(group) if k not in ("params", "param_names")]
+        return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
+
+
+class _Run:
+    """Parameters of one group that have one dtype and took the same number of steps: one native call."""
+
+    __slots__ = ("params", "step", "step_array")
+
+    def __init__(self, params: list[Tensor], step: Tensor) -> None:
+        self.params = params
+        self.step = step  # 0-d, as PyTorch keeps it
+        self.step_array = step._array.unsqueeze(0)  # the same memory, as the native call takes it
+
+
+class _Handle:
+    def __init__(self, hooks: dict[int, Any]) -> None:
+        self._hooks = hooks
+
+    def remove(self) -> None:
+        self._hooks.pop(id(self), None)
+
+
+def _register(hooks: dict[int, Any], hook: Any) -> _Handle:
+    handle = _Handle(hooks)
+    hooks[id(handle)] = hook
+    return handle
+
+
+def _as_int(number: Any) -> Any:
+    return int(number) if isinstance(number, str) and number.isdigit() else number
