@@ -1,0 +1,104 @@
+"""Subcommands, their options, and how errors leave the process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from markone.cli.errors import UsageError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code: 0, 1 (failed at work), 2 (could not begin), 130 (Ctrl-C).
+
+    With MARKONE_DEBUG=1 in the environment errors show their traceback.
+    """
+    import tyro
+
+    Name = tyro.conf.Positional[str | None]
+
+    def train(
+        system: Annotated[Name, tyro.conf.arg(metavar="SYSTEM")] = None,
+        *,
+        data: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None,
+        epochs: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+        seed: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+        out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+        resume: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+        batch_size: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+        lr: Annotated[float | None, tyro.conf.arg(metavar="RATE")] = None,
+        device: Annotated[Literal["cpu", "cuda"] | None, tyro.conf.arg(metavar="cpu|cuda")] = None,
+        threads: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+        save_seconds: Annotated[float, tyro.conf.arg(metavar="SECONDS")] = 30.0,
+    ) -> None:
+        """Train a system on a data set, then test it.
+
+        The run folder gets config.json, metrics.csv, last.safetensors, best.safetensors, learning_curve.png and
+        confusion.png. What is not given comes from the system's recipe (see `markone list`).
+
+        Args:
+            system: What to train; `markone list` shows them.
+            data: The data set (default: the system's first).
+            epochs: How many times to go over the training data.
+            seed: Of the weights, the order and the augmentation (default: 0).
+            out: The run folder (default: runs/SYSTEM-DATA-TIME).
+            resume: Go on with the run in this folder, which knows all other options.
+            batch_size: Examples a step.
+            lr: The learning rate at the start.
+            device: Where to compute (default: cpu).
+            threads: Of the kernels (default: the cores that this process may use); changes no result.
+            save_seconds: How often to save within an epoch; each epoch is saved anyway.
+        """
+        from markone.cli.train import Options, run
+
+        run(Options(system, data, epochs, seed, out, resume, batch_size, lr, device, threads, save_seconds))
+
+    def list_() -> None:
+        """Show the systems that can be trained, and the data sets."""
+        from markone.cli.listing import run
+
+        run()
+
+    def info() -> None:
+        """Show version, instruction set, threads, devices and build."""
+        from markone.cli.info import run
+
+        run()
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    commands = {"train": train, "list": list_, "info": info}
+    name = f"markone {given[0]}" if given and given[0] in commands else "markone"
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            commands, prog="markone", description="Deep learning with hand-written kernels.", args=given or ["--help"]
+        )
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
+    except UsageError as error:
+        return _report(name, error, 2)
+    except KeyboardInterrupt as error:
+        return _report(name, error, getattr(error, "exit_code", 130))
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing more may be written, not even when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        return _report(name, error, 1)
+    return 0
+
+
+def _report(name: str, error: BaseException, code: int) -> int:
+    if os.environ.get("MARKONE_DEBUG") == "1":
+        raise error
+    text = " ".join(str(error).split()) or type(error).__name__
+    # A message of ours says what came and what was wanted; a foreign one needs at least its kind.
+    if isinstance(error, (KeyError, AttributeError, NameError, AssertionError)):
+        text = f"{type(error).__name__}: {text} (MARKONE_DEBUG=1 shows where)"
+    sys.stdout.flush()
+    print(f"{name}: {text}", file=sys.stderr, flush=True)
+    return code

@@ -1,0 +1,260 @@
+"""`markone train`: a run from its options to its last line."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from markone import _C
+from markone.cli.errors import UsageError
+from markone.cli.recipes import DATA, SYSTEMS, Recipe, Splits
+from markone.train import checkpoint
+from markone.train.trainer import Interrupted
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line; None is what was not given."""
+
+    system: str | None
+    data: str | None
+    epochs: int | None
+    seed: int | None
+    out: Path | None
+    resume: Path | None
+    batch_size: int | None
+    lr: float | None
+    device: str | None
+    threads: int | None
+    save_seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a run is, kept as config.json in its folder: all that its result depends on."""
+
+    system: str
+    data: str
+    epochs: int
+    batch_size: int
+    lr: float
+    seed: int
+    device: str
+    data_folder: str | None
+    version: str
+    isa: str
+
+    @property
+    def recipe(self) -> Recipe:
+        """The row of the recipe table."""
+        return SYSTEMS[self.system].recipes[self.data]
+
+
+def run(options: Options) -> None:
+    """Trains (or goes on), tests, and prints the result as the last line."""
+    if options.threads is not None:
+        if options.threads < 1:
+            raise UsageError(f"got --threads {options.threads}, wants 1 or more")
+        _C.set_num_threads(options.threads)
+    if not options.save_seconds > 0:
+        raise UsageError(f"got --save-seconds {options.save_seconds:g}, wants a number above 0")
+    config = _resumed_config(options) if options.resume is not None else _new_config(options)
+    splits = _load_data(config)
+    folder = options.resume if options.resume is not None else _new_folder(options.out, config)
+    warnings.showwarning = _show_warning
+    trainer, loaders = _build(config, splits, folder, options.save_seconds)
+    last = folder / "last.safetensors"
+    if options.resume is not None and last.exists():
+        try:
+            trainer.load(last)
+        except checkpoint.CheckpointError as error:
+            raise UsageError(str(error)) from error
+    _print_heading(config, splits, trainer, folder)
+    try:
+        trainer.fit(loaders["train"], loaders["validation"], config.epochs)
+    except Interrupted as stop:
+        raise Interrupted(f"{stop}; resume with: markone train --resume {folder}", stop.exit_code - 128) from None
+    _test(config, splits, trainer, loaders["test"], folder)
+
+
+# Options -----------------------------------------------------------------------------------------------------
+
+
+def _new_config(options: Options) -> Config:
+    from markone.models import unknown_name
+
+    if options.system is None:
+        raise UsageError(f"wants a system to train ({', '.join(SYSTEMS)}) or --resume DIR")
+    if options.system not in SYSTEMS:
+        raise UsageError(unknown_name("system", options.system, SYSTEMS))
+    recipes = SYSTEMS[options.system].recipes
+    data = next(iter(recipes)) if options.data is None else options.data
+    if data not in DATA:
+        raise UsageError(unknown_name("data set", data, DATA))
+    if data not in recipes:
+        raise UsageError(f"there is no recipe for {options.system} on {data}, only on {', '.join(recipes)}")
+    recipe = recipes[data]
+    device = options.device or "cpu"
+    if device == "cuda" and not _C.build_info()["cuda"]:
+        raise UsageError("got --device cuda, but this markone was built without CUDA; wants --device cpu")
+    config = Config(
+        system=options.system,
+        data=data,
+        epochs=recipe.epochs if options.epochs is None else options.epochs,
+        batch_size=recipe.batch_size if options.batch_size is None else options.batch_size,
+        lr=recipe.lr if options.lr is None else options.lr,
+        seed=0 if options.seed is None else options.seed,
+        device=device,
+        data_folder=os.environ.get("MARKONE_DATA") or None,
+        version=_C.__version__,
+        isa=_C.isa(),
+    )
+    for name, value, least in (("epochs", config.epochs, 1), ("batch-size", config.batch_size, 1)):
+        if value < least:
+            raise UsageError(f"got --{name} {value}, wants {least} or more")
+    if not (math.isfinite(config.lr) and config.lr > 0):
+        raise UsageError(f"got --lr {config.lr:g}, wants a number above 0")
+    if not 0 <= config.seed < 2**63:
+        raise UsageError(f"got --seed {config.seed}, wants 0 to 2^63 - 1")
+    return config
+
+
+def _resumed_config(options: Options) -> Config:
+    folder = options.resume
+    assert folder is not None
+    if options.out is not None:
+        raise UsageError(f"--out {options.out} and --resume {folder} exclude each other: a run stays in its folder")
+    path = folder / "config.json"
+    try:
+        config = Config(**json.loads(path.read_text()))
+        config.recipe  # noqa: B018  a name that this version does not know
+    except OSError as error:
+        raise UsageError(f"--resume {folder}: no run is there: cannot read {path}: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"--resume {folder}: {path} is damaged: {error}") from error
+    for name in ("system", "data", "epochs", "batch_size", "lr", "seed", "device"):
+        given, kept = getattr(options, name), getattr(config, name)
+        if given is not None and given != kept:
+            shown = name if name == "system" else f"--{name.replace('_', '-')}"
+            raise UsageError(f"--resume {folder}: that run has {shown} {kept}, got {given}; a run keeps its options")
+    return config
+
+
+# Folders and data --------------------------------------------------------------------------------------------
+
+
+def _load_data(config: Config) -> Splits:
+    if config.data_folder and not os.environ.get("MARKONE_DATA"):
+        os.environ["MARKONE_DATA"] = config.data_folder
+    try:
+        return config.recipe.splits()
+    except (FileNotFoundError, NotADirectoryError, PermissionError, ImportError) as error:
+        raise UsageError(f"no data: {error}") from error
+
+
+def _new_folder(out: Path | None, config: Config) -> Path:
+    if out is None:
+        stem = Path("runs") / f"{config.system}-{config.data}-{time.strftime('%Y%m%d-%H%M%S')}"
+        out, count = stem, 1
+        while out.exists():
+            count += 1
+            out = stem.with_name(f"{stem.name}-{count}")
+    held = [name for name in ("config.json", "last.safetensors") if (out / name).exists()]
+    if held:
+        raise UsageError(f"{out} holds a run already ({held[0]}); go on with --resume {out}, or choose another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        checkpoint.write_atomically(out / "config.json", json.dumps(asdict(config), indent=2).encode() + b"\n")
+    except OSError as error:
+        raise UsageError(f"cannot make the run folder {out}: {error.strerror or error}") from error
+    except checkpoint.CheckpointError as error:
+        raise UsageError(f"cannot write to the run folder {out}: {error.__cause__ or error}") from error
+    return out
+
+
+# The run -----------------------------------------------------------------------------------------------------
+
+
+def _build(config: Config, splits: Splits, folder: Path, save_seconds: float) -> tuple[Any, dict[str, Any]]:
+    import markone as mo
+    from markone import train
+    from markone.data import DataLoader
+    from markone.nn import functional as F
+    from markone.optim import Adam
+    from markone.optim.lr_scheduler import CosineAnnealingLR
+
+    mo.manual_seed(config.seed)
+    model = SYSTEMS[config.system].build(len(splits.classes))
+    optimizer = Adam(model.parameters(), lr=config.lr)
+    callbacks: list[train.Callback] = [
+        train.Progress(),
+        train.CSVLogger(folder / "metrics.csv"),
+        train.Checkpoint(folder, monitor="val_accuracy", every_seconds=save_seconds),
+    ]
+    if _pictures():
+        callbacks.append(train.LearningCurve(folder / "learning_curve.png", f"{config.system} on {config.data}"))
+    trainer = train.Trainer(
+        model,
+        optimizer,
+        F.cross_entropy,
+        metrics=[train.Accuracy()],
+        scheduler=CosineAnnealingLR(optimizer, config.epochs),
+        callbacks=callbacks,
+    )
+    loaders = {
+        "train": DataLoader(splits.train, config.batch_size, shuffle=True, num_workers=1),
+        "validation": DataLoader(splits.validation, 256),
+        "test": DataLoader(splits.test, 256),
+    }
+    return trainer, loaders
+
+
+def _test(config: Config, splits: Splits, trainer: Any, loader: Any, folder: Path) -> None:
+    from markone import train
+
+    table = train.ConfusionMatrix(len(splits.classes))
+    figures = trainer.evaluate(loader, [table])
+    saver = next(c for c in trainer.callbacks if isinstance(c, train.Checkpoint))
+    print(f"\n{int(table.table.sum())} test images, the weights after epoch {trainer.epoch} (last.safetensors):\n")
+    print(table.text(splits.classes))
+    print(f"\nbest on validation: epoch {saver.best_epoch}, {100 * saver.best:.2f} % (best.safetensors; not tested)")
+    if _pictures():
+        from markone import viz
+
+        title = f"{config.system} on {config.data}, test images"
+        viz.save(viz.confusion_table(table.table, splits.classes, title), folder / "confusion.png")
+    else:
+        print("no pictures: matplotlib is not installed (pip install 'markone[viz]')")
+    print(f"test loss: {figures['loss']:.4f}; run folder: {folder}")
+    print(f"test accuracy: {100 * table.compute():.2f} %", flush=True)
+
+
+def _print_heading(config: Config, splits: Splits, trainer: Any, folder: Path) -> None:
+    weights = sum(p.numel() for p in trainer.model.parameters())
+    print(f"{config.system} on {config.data}: {weights:,} parameters", end="; ")
+    print(f"{len(splits.train):,} images to train, {len(splits.validation):,} to validate, {len(splits.test):,} to test")
+    print(
+        f"{config.epochs} epochs, batch {config.batch_size}, lr {config.lr:g}, seed {config.seed}, {config.device} "
+        f"({_C.isa()}, threads: {_C.num_threads()}); run folder: {folder}"
+    )
+    if trainer.step:
+        print(f"going on after step {trainer.step} ({trainer.epoch} epochs and {trainer.position} steps)")
+    print(flush=True)
+
+
+def _pictures() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("matplotlib") is not None
+
+
+def _show_warning(message: Any, category: Any, filename: str, line: int, file: Any = None, text: Any = None) -> None:
+    import sys
+
+    print(f"markone train: warning: {message}", file=sys.stderr)

@@ -1,0 +1,69 @@
+"""Finding what made a loss or gradient that is not finite: the step is run again, watched operation by operation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from markone.autograd import detect_anomaly
+from markone.train.metrics import as_numpy
+
+if TYPE_CHECKING:
+    from markone.train.trainer import Trainer
+
+__all__ = ["NonFiniteError", "explain_non_finite"]
+
+
+class NonFiniteError(ArithmeticError):
+    """The training met NaN or infinity. `step` and `epoch` say when (from 1), `culprit` what made it first."""
+
+    def __init__(self, message: str, step: int, epoch: int, culprit: str) -> None:
+        super().__init__(message)
+        self.step = step
+        self.epoch = epoch
+        self.culprit = culprit
+
+
+def explain_non_finite(trainer: Trainer, what: str) -> NonFiniteError:
+    """The error to raise for the step at work: `what` was seen, the first culprit is looked for here."""
+    culprit = _bad_weight(trainer) or _bad_input(trainer.batch) or _bad_operation(trainer)
+    step, epoch = trainer.step + 1, trainer.epoch + 1
+    return NonFiniteError(f"training stopped at step {step} (epoch {epoch}): {what}; {culprit}", step, epoch, culprit)
+
+
+def _finite(value: Any) -> bool:
+    array = as_numpy(value)
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+
+
+def _bad_weight(trainer: Trainer) -> str | None:
+    for name, tensor in trainer.model.state_dict().items():
+        if not _finite(tensor):
+            return f"the weight '{name}' was not finite before this step: the update of step {trainer.step} made it so"
+    return None
+
+
+def _bad_input(batch: Any, path: str = "") -> str | None:
+    if isinstance(batch, dict):
+        inner: Any = batch.items()
+    elif isinstance(batch, (tuple, list)):
+        inner = enumerate(batch)
+    else:
+        if not hasattr(batch, "dtype") or _finite(batch):
+            return None
+        return f"the batch itself holds a value that is not finite{f' (part {path})' if path else ''}"
+    for key, item in inner:
+        found = _bad_input(item, f"{path}[{key!r}]")
+        if found is not None:
+            return found
+    return None
+
+
+def _bad_operation(trainer: Trainer) -> str:
+    try:
+        with detect_anomaly():
+            trainer.repeat_step()
+    except Exception as error:
+        return "; ".join(["the first operation that made it: " + str(error), *getattr(error, "__notes__", ())])
+    return "the same step run again gave finite values"

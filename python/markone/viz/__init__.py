@@ -1,0 +1,10 @@
+"""Pictures with Matplotlib (`pip install markone[viz]`). Each function returns a Figure; no window is opened.
+
+Figures are made without pyplot: they need no display, leave the user's backend alone and are freed as any object.
+"""
+
+from markone.viz.confusion import confusion_table
+from markone.viz.curves import learning_curve
+from markone.viz.figure import save
+
+__all__ = ["confusion_table", "learning_curve", "save"]

@@ -1,0 +1,66 @@
+"""Curves over a training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from markone.viz.figure import BLUE, INK, MUTED, ORANGE, new_figure, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NOT_FIGURES = ("epoch", "step", "lr", "seconds")
+
+
+def learning_curve(history: Sequence[dict[str, float]], title: str = "") -> Figure:
+    """One panel a figure (loss, accuracy, ...), training and validation in each, over the epochs.
+
+    Args:
+        history: a Trainer's `history`: a dict an epoch with `epoch`, `train_<figure>` and `val_<figure>`.
+        title: printed above.
+
+    Raises:
+        ValueError: the history is empty or has no figures.
+    """
+    names: list[str] = []
+    for column in (column for row in history for column in row if column not in _NOT_FIGURES):
+        name = column.partition("_")[2]
+        if column.startswith(("train_", "val_")) and name not in names:
+            names.append(name)
+    if not names:
+        raise ValueError(f"learning_curve: got {len(history)} epochs without train_ or val_ figures, wants some")
+    figure = new_figure(4.8 * len(names) + 0.4, 3.8)
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names):
+        ends = []
+        for kind, label, colour in (("train", "training", BLUE), ("val", "validation", ORANGE)):
+            points = [(row["epoch"], row[f"{kind}_{name}"]) for row in history if f"{kind}_{name}" in row]
+            if not points:
+                continue
+            x, y = zip(*points)
+            percent = [100 * value for value in y] if name.endswith("accuracy") else list(y)
+            axes.plot(x, percent, color=colour, linewidth=1.8, marker="o", markersize=3.5, label=label)
+            ends.append((label, percent[-1]))
+        style(axes)
+        unit = " (%)" if name.endswith("accuracy") else ""
+        if not unit and all(row.get(f"{kind}_{name}", 1.0) > 0 for row in history for kind in ("train", "val")):
+            _log_scale(axes)
+        last = ",  ".join(f"{label} {value:.2f} %" if unit else f"{label} {value:.4g}" for label, value in ends)
+        axes.set_title(f"{name.replace('_', ' ')}{unit}", loc="left", color=INK, fontsize=11, fontweight="bold", pad=20)
+        axes.text(0, 1.03, f"at the end: {last}", transform=axes.transAxes, color=MUTED, fontsize=8.5)
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(frameon=False, fontsize=9)
+    if title:
+        figure.suptitle(title, color=INK, fontsize=12, x=0.01, ha="left")
+    return figure
+
+
+def _log_scale(axes: Any) -> None:
+    """A logarithmic axis with plain numbers at 1, 2 and 5 of each decade."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0), numticks=12))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
