@@ -1,4 +1,4 @@
-"""The `markone` command. Each subcommand's work is imported when it is asked for, so that help stays quick."""
+"""The `markone` command. A subcommand's work is imported when it is asked for: help stays quick."""
 
 from markone.cli.main import main
 

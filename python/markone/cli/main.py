@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ) -> None:
         """Train a system on a data set, then test it.
 
-        The run folder gets config.json, metrics.csv, last.safetensors, best.safetensors, learning_curve.png and
-        confusion.png. What is not given comes from the system's recipe (see `markone list`).
+        The run folder gets config.json, metrics.csv, last.safetensors, best.safetensors, learning_curve.png
+        and confusion.png. What is not given comes from the system's recipe (see `markone list`).
 
         Args:
             system: What to train; `markone list` shows them.
@@ -75,7 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = f"markone {given[0]}" if given and given[0] in commands else "markone"
     try:
         tyro.extras.subcommand_cli_from_dict(
-            commands, prog="markone", description="Deep learning with hand-written kernels.", args=given or ["--help"]
+            commands,
+            prog="markone",
+            description="Deep learning with hand-written kernels.",
+            args=given or ["--help"],
         )
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else int(leave.code is not None)

@@ -53,7 +53,10 @@ def _parts(make: Callable[..., Any], plain: Any, augmented: Any, validation: int
     train, held_out = make(True, augmented), make(True, plain)
     order = permutation(len(train), 5).tolist()
     return Splits(
-        Subset(train, order[:-validation]), Subset(held_out, order[-validation:]), make(False, plain), train.classes
+        Subset(train, order[:-validation]),
+        Subset(held_out, order[-validation:]),
+        make(False, plain),
+        train.classes,
     )
 
 
@@ -64,7 +67,10 @@ def _digits() -> Splits:
     normal = Normalize(0.3053, 0.3465)
     moved = RandomAffine(degrees=12, translate=(0.08, 0.08), scale=(0.9, 1.1))
     return _parts(
-        lambda train, transform: Digits(train, transform, size=28), normal, Compose([moved, normal]), validation=144
+        lambda train, transform: Digits(train, transform, size=28),
+        normal,
+        Compose([moved, normal]),
+        validation=144,
     )
 
 
@@ -73,7 +79,9 @@ def _mnist() -> Splits:
     from markone.transforms import Normalize
 
     normal = Normalize(0.1307, 0.3081)
-    return _parts(lambda train, transform: MNIST(train=train, transform=transform), normal, normal, validation=5000)
+    return _parts(
+        lambda train, transform: MNIST(train=train, transform=transform), normal, normal, validation=5000
+    )
 
 
 SYSTEMS: dict[str, System] = {
@@ -82,7 +90,7 @@ SYSTEMS: dict[str, System] = {
         _lenet5,
         {
             "digits": Recipe(30, 32, 2e-3, _digits, "99 % on the test images"),
-            "mnist": Recipe(10, 64, 1e-3, _mnist, "99 % on the test images"),
+            "mnist": Recipe(10, 128, 2e-3, _mnist, "99 % on the test images"),
         },
     ),
 }

@@ -79,11 +79,13 @@ def run(options: Options) -> None:
     try:
         trainer.fit(loaders["train"], loaders["validation"], config.epochs)
     except Interrupted as stop:
-        raise Interrupted(f"{stop}; resume with: markone train --resume {folder}", stop.exit_code - 128) from None
+        raise Interrupted(
+            f"{stop}; resume with: markone train --resume {folder}", stop.exit_code - 128
+        ) from None
     _test(config, splits, trainer, loaders["test"], folder)
 
 
-# Options -----------------------------------------------------------------------------------------------------
+# -- Options
 
 
 def _new_config(options: Options) -> Config:
@@ -129,24 +131,30 @@ def _resumed_config(options: Options) -> Config:
     folder = options.resume
     assert folder is not None
     if options.out is not None:
-        raise UsageError(f"--out {options.out} and --resume {folder} exclude each other: a run stays in its folder")
+        raise UsageError(
+            f"--out {options.out} and --resume {folder} exclude each other: a run stays in its folder"
+        )
     path = folder / "config.json"
     try:
         config = Config(**json.loads(path.read_text()))
         config.recipe  # noqa: B018  a name that this version does not know
     except OSError as error:
-        raise UsageError(f"--resume {folder}: no run is there: cannot read {path}: {error.strerror}") from error
+        raise UsageError(
+            f"--resume {folder}: no run is there: cannot read {path}: {error.strerror}"
+        ) from error
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(f"--resume {folder}: {path} is damaged: {error}") from error
     for name in ("system", "data", "epochs", "batch_size", "lr", "seed", "device"):
         given, kept = getattr(options, name), getattr(config, name)
         if given is not None and given != kept:
             shown = name if name == "system" else f"--{name.replace('_', '-')}"
-            raise UsageError(f"--resume {folder}: that run has {shown} {kept}, got {given}; a run keeps its options")
+            raise UsageError(
+                f"--resume {folder}: that run has {shown} {kept}, got {given}; a run keeps its options"
+            )
     return config
 
 
-# Folders and data --------------------------------------------------------------------------------------------
+# -- Folders and data
 
 
 def _load_data(config: Config) -> Splits:
@@ -167,10 +175,14 @@ def _new_folder(out: Path | None, config: Config) -> Path:
             out = stem.with_name(f"{stem.name}-{count}")
     held = [name for name in ("config.json", "last.safetensors") if (out / name).exists()]
     if held:
-        raise UsageError(f"{out} holds a run already ({held[0]}); go on with --resume {out}, or choose another --out")
+        raise UsageError(
+            f"{out} holds a run already ({held[0]}); go on with --resume {out}, or choose another --out"
+        )
     try:
         out.mkdir(parents=True, exist_ok=True)
-        checkpoint.write_atomically(out / "config.json", json.dumps(asdict(config), indent=2).encode() + b"\n")
+        checkpoint.write_atomically(
+            out / "config.json", json.dumps(asdict(config), indent=2).encode() + b"\n"
+        )
     except OSError as error:
         raise UsageError(f"cannot make the run folder {out}: {error.strerror or error}") from error
     except checkpoint.CheckpointError as error:
@@ -178,7 +190,7 @@ def _new_folder(out: Path | None, config: Config) -> Path:
     return out
 
 
-# The run -----------------------------------------------------------------------------------------------------
+# -- The run
 
 
 def _build(config: Config, splits: Splits, folder: Path, save_seconds: float) -> tuple[Any, dict[str, Any]]:
@@ -198,7 +210,9 @@ def _build(config: Config, splits: Splits, folder: Path, save_seconds: float) ->
         train.Checkpoint(folder, monitor="val_accuracy", every_seconds=save_seconds),
     ]
     if _pictures():
-        callbacks.append(train.LearningCurve(folder / "learning_curve.png", f"{config.system} on {config.data}"))
+        callbacks.append(
+            train.LearningCurve(folder / "learning_curve.png", f"{config.system} on {config.data}")
+        )
     trainer = train.Trainer(
         model,
         optimizer,
@@ -221,9 +235,11 @@ def _test(config: Config, splits: Splits, trainer: Any, loader: Any, folder: Pat
     table = train.ConfusionMatrix(len(splits.classes))
     figures = trainer.evaluate(loader, [table])
     saver = next(c for c in trainer.callbacks if isinstance(c, train.Checkpoint))
-    print(f"\n{int(table.table.sum())} test images, the weights after epoch {trainer.epoch} (last.safetensors):\n")
+    images = int(table.table.sum())
+    print(f"\n{images} test images, the weights after epoch {trainer.epoch} (last.safetensors):\n")
     print(table.text(splits.classes))
-    print(f"\nbest on validation: epoch {saver.best_epoch}, {100 * saver.best:.2f} % (best.safetensors; not tested)")
+    best = f"epoch {saver.best_epoch}, {100 * saver.best:.2f} %"
+    print(f"\nbest on validation: {best} (best.safetensors; not tested)")
     if _pictures():
         from markone import viz
 
@@ -237,11 +253,12 @@ def _test(config: Config, splits: Splits, trainer: Any, loader: Any, folder: Pat
 
 def _print_heading(config: Config, splits: Splits, trainer: Any, folder: Path) -> None:
     weights = sum(p.numel() for p in trainer.model.parameters())
+    counts = [f"{len(part):,}" for part in (splits.train, splits.validation, splits.test)]
     print(f"{config.system} on {config.data}: {weights:,} parameters", end="; ")
-    print(f"{len(splits.train):,} images to train, {len(splits.validation):,} to validate, {len(splits.test):,} to test")
+    print(f"{counts[0]} images to train, {counts[1]} to validate, {counts[2]} to test")
     print(
-        f"{config.epochs} epochs, batch {config.batch_size}, lr {config.lr:g}, seed {config.seed}, {config.device} "
-        f"({_C.isa()}, threads: {_C.num_threads()}); run folder: {folder}"
+        f"{config.epochs} epochs, batch {config.batch_size}, lr {config.lr:g}, seed {config.seed}, "
+        f"{config.device} ({_C.isa()}, threads: {_C.num_threads()}); run folder: {folder}"
     )
     if trainer.step:
         print(f"going on after step {trainer.step} ({trainer.epoch} epochs and {trainer.position} steps)")
@@ -254,7 +271,9 @@ def _pictures() -> bool:
     return find_spec("matplotlib") is not None
 
 
-def _show_warning(message: Any, category: Any, filename: str, line: int, file: Any = None, text: Any = None) -> None:
+def _show_warning(
+    message: Any, category: Any, filename: str, line: int, file: Any = None, text: Any = None
+) -> None:
     import sys
 
     print(f"markone train: warning: {message}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """LeNet-5 in its modern form.
 
-LeCun, Bottou, Bengio, Haffner: "Gradient-based learning applied to document recognition", Proc. IEEE 86(11), 1998.
+LeCun, Bottou, Bengio, Haffner: "Gradient-based learning applied to document recognition", Proc. IEEE, 1998.
 http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf
 """
 
@@ -31,8 +31,8 @@ class LeNet5(nn.Module):
     ======  =================================  ==============  ==========
 
     61,706 parameters with 10 classes. What differs from 1998: ReLU for the scaled tanh, max pooling for the
-    trainable sub-sampling, every map of S2 seen by every map of C3, scores for softmax-cross-entropy instead of
-    the RBF output, and the margin of the 32x32 input is made by C1's padding.
+    trainable sub-sampling, every map of S2 seen by every map of C3, scores for softmax-cross-entropy instead
+    of the RBF output, and the margin of the 32x32 input is made by C1's padding.
     """
 
     def __init__(self, num_classes: int = 10) -> None:

@@ -1,7 +1,7 @@
 """What may happen around the steps of a Trainer: saving, stopping, reporting.
 
-Of two callbacks at the same moment the one with the higher `priority` goes first: WRITER adds figures to the row
-of the epoch, EDITOR decides on them, READER only looks; a Checkpoint comes last and sees what all have done.
+Of two callbacks at the same moment the one with the higher `priority` goes first: WRITER adds figures to the
+row of the epoch, EDITOR decides on them, READER only looks; a Checkpoint comes last and sees what all did.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from markone.train.trainer import Trainer
 
 __all__ = [
+    "EDITOR",
+    "READER",
+    "WRITER",
     "CSVLogger",
     "Callback",
     "Checkpoint",
-    "EDITOR",
     "EarlyStopping",
     "LearningCurve",
     "Progress",
-    "READER",
-    "WRITER",
 ]
 
 WRITER, EDITOR, READER, LAST = 300, 200, 100, 0
@@ -220,7 +220,7 @@ class Checkpoint(Callback):
 
 
 class LearningCurve(Callback):
-    """Draws the history to the picture `path` at the end of the training (needs matplotlib: `markone[viz]`)."""
+    """Draws the history to the picture `path` at the end of the training (needs matplotlib)."""
 
     def __init__(self, path: str | os.PathLike[str], title: str = "") -> None:
         self.path = Path(path)
@@ -237,7 +237,7 @@ class Progress(Callback):
     """A bar for the epoch at work, on a terminal only, and a printed row for each one that is done.
 
     Args:
-        file: where rows go (default: standard output); the bar goes to standard error when that is a terminal.
+        file: where rows go (default: standard output); the bar goes to standard error if that is a terminal.
     """
 
     def __init__(self, file: TextIO | None = None) -> None:

@@ -1,6 +1,6 @@
 """Checkpoints: one safetensors file that a kill, a full disk or a stranger's file cannot spoil.
 
-`save` takes a tree (dicts, lists and tuples of tensors, arrays, numbers, strings and None). Tensors become the
+`save` takes a tree (dicts, lists and tuples of tensors, arrays, numbers, strings, None). Tensors become the
 file's tensors under the path of their keys (`model.conv1.weight`); all the rest is JSON in the file's header.
 Nothing is ever unpickled.
 """
@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import safetensors
 
-import markone as mo
 from markone import _C
+from markone.ops import from_numpy
 from markone.tensor import Tensor
 
 __all__ = ["CheckpointError", "check_model", "load", "load_model", "save", "write_atomically"]
@@ -46,7 +46,7 @@ class CheckpointError(RuntimeError):
     """A checkpoint could not be written or read, or belongs to another model."""
 
 
-def save(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
+def save(state: dict[str, Any], path: str | os.PathLike[str]) -> None:
     """Writes the tree `state` to `path`: a temporary file beside it, fsync, rename, fsync of the folder.
 
     Whatever happens, `path` holds either the earlier file or the whole new one.
@@ -64,7 +64,11 @@ def save(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
     end = 0
     for key in order:
         start, end = end, end + tensors[key]["data"].nbytes
-        header[key] = {"dtype": tensors[key]["dtype"], "shape": tensors[key]["shape"], "data_offsets": [start, end]}
+        header[key] = {
+            "dtype": tensors[key]["dtype"],
+            "shape": tensors[key]["shape"],
+            "data_offsets": [start, end],
+        }
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     write_atomically(path, struct.pack("<Q", len(text)), text, *(tensors[key]["data"].data for key in order))
@@ -89,7 +93,9 @@ def load(path: str | os.PathLike[str], *, warn_isa: bool = True) -> dict[str, An
             f"checkpoint: {path} ({len(data)} bytes) is not a whole safetensors file: {error}"
         ) from error
     if about is None:
-        raise CheckpointError(f"checkpoint: {path} was not written by markone: its header has no 'markone' entry")
+        raise CheckpointError(
+            f"checkpoint: {path} was not written by markone: its header has no 'markone' entry"
+        )
     try:
         about = json.loads(about)
         if about["format"] > FORMAT:
@@ -102,7 +108,7 @@ def load(path: str | os.PathLike[str], *, warn_isa: bool = True) -> dict[str, An
         raise CheckpointError(f"checkpoint: the header of {path} is damaged: {error!r}") from error
     if warn_isa and about.get("isa") != _C.isa():
         warnings.warn(
-            f"checkpoint: {path} was written with {about.get('isa')} kernels and this process runs {_C.isa()}: "
+            f"checkpoint: {path} was written with {about.get('isa')} kernels, this process runs {_C.isa()}: "
             "training goes on, but not with the same bits",
             stacklevel=2,
         )
@@ -110,7 +116,7 @@ def load(path: str | os.PathLike[str], *, warn_isa: bool = True) -> dict[str, An
 
 
 def check_model(state: dict[str, Any], model: Any, path: str | os.PathLike[str] = "the checkpoint") -> None:
-    """Raises CheckpointError that names the first key in which `state` and the model's state_dict differ."""
+    """Raises a CheckpointError that names the first key in which `state` and the model differ."""
 
     def describe(tensor: Any) -> str:
         if tensor is None:
@@ -150,9 +156,13 @@ def write_atomically(path: str | os.PathLike[str], *parts: bytes | memoryview) -
         _sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        kept = f"the earlier {path.name} is untouched" if path.exists() else f"there is no earlier {path.name}"
+        kept = (
+            f"the earlier {path.name} is untouched" if path.exists() else f"there is no earlier {path.name}"
+        )
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            reason = f"no space for its {sum(memoryview(part).nbytes for part in parts)} bytes ({error.strerror})"
+            reason = (
+                f"no space for its {sum(memoryview(part).nbytes for part in parts)} bytes ({error.strerror})"
+            )
         else:
             reason = error.strerror or str(error)
         raise CheckpointError(f"checkpoint: cannot write {path}: {reason}; {kept}") from error
@@ -226,7 +236,7 @@ def _to_file(value: Tensor | np.ndarray, path: str) -> dict[str, Any]:
     if isinstance(value, Tensor):
         value = value.detach().cpu()
         # NumPy has no bfloat16: its bits travel as those of the other 16-bit type.
-        value = (value.view(mo.float16) if name == "bfloat16" else value).numpy()
+        value = (value.view(_C.float16) if name == "bfloat16" else value).numpy()
     return {"dtype": _SHORT[name], "shape": shape, "data": np.ascontiguousarray(value).reshape(-1)}
 
 
@@ -236,5 +246,5 @@ def _from_file(entry: dict[str, Any], as_tensor: bool) -> Tensor | np.ndarray:
     array = bits.reshape(entry["shape"])
     if not as_tensor:
         return array
-    tensor = mo.from_numpy(array)
-    return tensor.view(mo.bfloat16) if name == "bfloat16" else tensor
+    tensor = from_numpy(array)
+    return tensor.view(_C.bfloat16) if name == "bfloat16" else tensor

@@ -91,8 +91,10 @@ class ConfusionMatrix(Metric):
         return int(self.table.trace()) / total if total else float("nan")
 
     def text(self, classes: Sequence[str] | None = None) -> str:
-        """The table to print: a row a true class, a column a guess, dots for zeros, each row's share of right ones."""
-        names = [str(i) for i in range(self.num_classes)] if classes is None else [str(name) for name in classes]
+        """The table to print: a row a true class, a column a guess, dots for 0, each row's right share."""
+        names = (
+            [str(i) for i in range(self.num_classes)] if classes is None else [str(name) for name in classes]
+        )
         width = max(len(str(int(self.table.max()))), *map(len, names), 3)
         side = max(*map(len, names), 4)
         lines = [f"{'true':<{side}} |" + "".join(f" {name:>{width}}" for name in names) + " |  right"]

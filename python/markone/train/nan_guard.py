@@ -1,4 +1,4 @@
-"""Finding what made a loss or gradient that is not finite: the step is run again, watched operation by operation."""
+"""Finding what made a loss or gradient that is not finite: the step runs again, watched by operation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["NonFiniteError", "explain_non_finite"]
 
 
 class NonFiniteError(ArithmeticError):
-    """The training met NaN or infinity. `step` and `epoch` say when (from 1), `culprit` what made it first."""
+    """The training met NaN or infinity: `step` and `epoch` say when (from 1), `culprit` what made it."""
 
     def __init__(self, message: str, step: int, epoch: int, culprit: str) -> None:
         super().__init__(message)
@@ -29,7 +29,9 @@ def explain_non_finite(trainer: Trainer, what: str) -> NonFiniteError:
     """The error to raise for the step at work: `what` was seen, the first culprit is looked for here."""
     culprit = _bad_weight(trainer) or _bad_input(trainer.batch) or _bad_operation(trainer)
     step, epoch = trainer.step + 1, trainer.epoch + 1
-    return NonFiniteError(f"training stopped at step {step} (epoch {epoch}): {what}; {culprit}", step, epoch, culprit)
+    return NonFiniteError(
+        f"training stopped at step {step} (epoch {epoch}): {what}; {culprit}", step, epoch, culprit
+    )
 
 
 def _finite(value: Any) -> bool:
@@ -40,7 +42,9 @@ def _finite(value: Any) -> bool:
 def _bad_weight(trainer: Trainer) -> str | None:
     for name, tensor in trainer.model.state_dict().items():
         if not _finite(tensor):
-            return f"the weight '{name}' was not finite before this step: the update of step {trainer.step} made it so"
+            return (
+                f"the weight '{name}' was not finite before it: the update of step {trainer.step} made it so"
+            )
     return None
 
 
@@ -65,5 +69,7 @@ def _bad_operation(trainer: Trainer) -> str:
         with detect_anomaly():
             trainer.repeat_step()
     except Exception as error:
-        return "; ".join(["the first operation that made it: " + str(error), *getattr(error, "__notes__", ())])
+        return "; ".join(
+            ["the first operation that made it: " + str(error), *getattr(error, "__notes__", ())]
+        )
     return "the same step run again gave finite values"

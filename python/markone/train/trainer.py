@@ -1,7 +1,7 @@
 """The training loop: steps, validation, callbacks, interruption and exact resume.
 
-A plain loop does the same work in ten lines (docs/tutorials/plain_loop.md shows both); the Trainer adds what a
-long run needs around it and leaves the step itself, `train_step`, a plain method to override.
+A plain loop does the same work in ten lines (docs/tutorials/plain_loop.md shows both); the Trainer adds what
+a long run needs around it and leaves the step itself, `train_step`, a plain method to override.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import markone as mo
+from markone.autograd import no_grad
+from markone.ops import isfinite
 from markone.train import checkpoint, random_state
 from markone.train.callbacks import Callback
 from markone.train.metrics import Metric
@@ -44,8 +45,8 @@ class Trainer:
         metrics: figures beside the loss, computed on training and validation batches.
         scheduler: of `markone.optim.lr_scheduler`; stepped after each epoch.
         callbacks: run in the order of their `priority` (WRITER before EDITOR before READER), then as given.
-        check_finite: a loss or gradient that is not finite stops the training with a NonFiniteError that names
-            the step and the first operation which made it.
+        check_finite: a loss or gradient that is not finite stops the training with a NonFiniteError that
+            names the step and the first operation which made it.
 
     Attributes:
         epoch: how many epochs are done. step: how many steps in all. position: steps done of this epoch.
@@ -73,7 +74,11 @@ class Trainer:
         self.callbacks = sorted(callbacks, key=lambda callback: -callback.priority)
         # Only the hooks that a callback really has: one that it lacks costs nothing in the loop.
         self._hooks = {
-            name: [getattr(c, name) for c in self.callbacks if getattr(type(c), name) is not getattr(Callback, name)]
+            name: [
+                getattr(c, name)
+                for c in self.callbacks
+                if getattr(type(c), name) is not getattr(Callback, name)
+            ]
             for name in _HOOKS
         }
         self.epoch = 0
@@ -87,6 +92,7 @@ class Trainer:
         self.val_loader: Any = None
         self.batch: Any = None
         self._sums: dict[str, list[float]] = {}
+        self._steps_done = False
         self._elapsed = 0.0
         self._epoch_start = 0.0
         self._signal: int | None = None
@@ -96,7 +102,7 @@ class Trainer:
         self._explaining = False
         self._probe = self._first_parameter()
 
-    # The step ------------------------------------------------------------------------------------------------
+    # -- The step
 
     def train_step(self, batch: Any) -> dict[str, float]:
         """One step on one batch: forward, backward, update. Override it for other ways to train.
@@ -114,7 +120,7 @@ class Trainer:
         return {"loss": value}
 
     def eval_step(self, batch: Any) -> dict[str, float]:
-        """One batch of validation or test, without gradients and in eval mode. Override beside `train_step`."""
+        """One batch of validation or test, without gradients, in eval mode. Override beside `train_step`."""
         inputs, target = batch
         output = self.model(inputs)
         for metric in self.metrics:
@@ -122,12 +128,12 @@ class Trainer:
         return {"loss": self.loss(output, target).item()}
 
     def backward(self, loss: Any) -> float:
-        """`loss.backward()`, with the checks that `check_finite` asks for; returns the loss as a number."""
+        """`loss.backward()` with the checks of `check_finite`; returns the loss as a number."""
         value = loss.item()
         if not self.check_finite or self._explaining:
             loss.backward()
             if self._explaining:
-                raise _StepRepeated
+                raise _StepRepeatedError
             return value
         if not math.isfinite(value):
             raise self._non_finite(f"the loss is {value}")
@@ -147,13 +153,15 @@ class Trainer:
             first = next(iter(first.values())) if isinstance(first, dict) else first[0]
         return len(first)
 
-    # The loops -----------------------------------------------------------------------------------------------
+    # -- The loops
 
-    def fit(self, train_loader: Iterable[Any], val_loader: Iterable[Any] | None = None, epochs: int = 1) -> list[dict]:
-        """Trains until `epochs` epochs are done in all (those before a resume count) and returns `history`.
+    def fit(
+        self, train_loader: Iterable[Any], val_loader: Iterable[Any] | None = None, epochs: int = 1
+    ) -> list[dict]:
+        """Trains until `epochs` epochs are done in all (those before a resume count); returns `history`.
 
         Raises:
-            Interrupted: on Ctrl-C or SIGTERM, after the step at work is finished and the callbacks have saved.
+            Interrupted: on Ctrl-C or SIGTERM, after the step at work is done and the callbacks have saved.
             NonFiniteError: see `check_finite`.
         """
         if epochs < 0:
@@ -173,14 +181,18 @@ class Trainer:
             self._epoch_start = time.perf_counter()
             self._call("on_interrupt")
             where = f"in epoch {self.epoch + 1} after step {self.step}"
-            saved = f"; saved to {self.saved_to}" if self.saved_to else "; nothing was saved (no Checkpoint callback)"
-            raise Interrupted(f"interrupted {where}{saved}", self._signal or signal.SIGINT) from None
+            saved = (
+                f"; saved to {self.saved_to}"
+                if self.saved_to
+                else "; nothing was saved (no Checkpoint callback)"
+            )
+            raise Interrupted(f"interrupted {where}; {saved}", self._signal or signal.SIGINT) from None
         finally:
             self._call("on_fit_end")
         return self.history
 
     def evaluate(self, loader: Iterable[Any], metrics: Sequence[Metric] | None = None) -> dict[str, float]:
-        """The mean of each figure of `eval_step` over `loader`, and `metrics` (default: the Trainer's own)."""
+        """The mean of each figure of `eval_step` over `loader`, and `metrics` (default: the Trainer's)."""
         mine, was_training = self.metrics, self.model.training
         self.metrics = copy.deepcopy(mine) if metrics is None else list(metrics)
         for metric in self.metrics:
@@ -188,7 +200,7 @@ class Trainer:
         sums: dict[str, list[float]] = {}
         self.model.eval()
         try:
-            with mo.no_grad():
+            with no_grad():
                 for batch in loader:
                     self._add(sums, self.eval_step(batch), self.batch_size(batch))
                     self._stop_if_asked()
@@ -198,7 +210,7 @@ class Trainer:
             self.model.train(was_training)
 
     def _run_epoch(self) -> None:
-        if self.position == 0 and self.epoch_is_fresh:
+        if self.position == 0 and not self._steps_done:
             self._sums = {}
             self._elapsed = 0.0
             for metric in self.metrics:
@@ -206,7 +218,9 @@ class Trainer:
             self._epoch_random = random_state.get() if not hasattr(self.train_loader, "state_dict") else None
         self._epoch_start = time.perf_counter()
         self._call("on_epoch_begin")
-        self._run_steps()
+        if not self._steps_done:
+            self._run_steps()
+            self._steps_done = True
 
         row: dict[str, float] = {"epoch": self.epoch + 1, "step": self.step}
         row.update({f"train_{name}": value for name, value in self._means(self._sums).items()})
@@ -219,7 +233,7 @@ class Trainer:
         self.history.append(row)
         self.epoch += 1
         self.position = 0
-        self._sums = {}
+        self._steps_done = False
         self._call("on_epoch_end")
 
     def _run_steps(self) -> None:
@@ -229,7 +243,7 @@ class Trainer:
         for batch in self._batches():
             self.batch = batch
             if check:
-                self._step_random = mo.get_rng_state()
+                self._step_random = random_state.native()
             values = train_step(batch)
             self._add(sums, values, batch_size(batch))
             self.step += 1
@@ -243,11 +257,6 @@ class Trainer:
             if self._signal is not None:
                 self._stop_if_asked()
         self.batch = None
-
-    @property
-    def epoch_is_fresh(self) -> bool:
-        """No step of this epoch is done."""
-        return not self._sums
 
     def _batches(self) -> Iterator[Any]:
         if hasattr(self.train_loader, "state_dict") or self.position == 0:
@@ -282,11 +291,11 @@ class Trainer:
         for hook in self._hooks[name]:
             hook(self)
 
-    # Interruption --------------------------------------------------------------------------------------------
+    # -- Interruption
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM wait for the end of the step, so that what is saved is whole; a second one does not."""
+        """Ctrl-C and SIGTERM wait for the end of the step, so that what is saved is whole; only once."""
         self._signal = None
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -308,16 +317,16 @@ class Trainer:
         if self._signal is not None:
             raise Interrupted("interrupted", self._signal)
 
-    # Values that are not finite ------------------------------------------------------------------------------
+    # -- Values that are not finite
 
     def _first_parameter(self) -> Any:
-        """The smaller of the first two parameters that learn: its gradient comes last and costs least to sum."""
+        """The smaller of the first two parameters that learn: its gradient comes last and is cheap to sum."""
         learning = [p for p in self.model.parameters() if p.requires_grad and p.dtype.is_floating_point]
         return min(learning[:2], key=lambda p: p.numel(), default=None)
 
     def _bad_gradient(self) -> str | None:
         for name, parameter in self.model.named_parameters():
-            if parameter.grad is not None and not bool(mo.isfinite(parameter.grad).all().item()):
+            if parameter.grad is not None and not bool(isfinite(parameter.grad).all().item()):
                 return name
         return None
 
@@ -327,15 +336,15 @@ class Trainer:
     def repeat_step(self) -> None:
         """Runs the step at work again with its random numbers, up to the end of its backward: no update."""
         self._explaining = True
-        mo.set_rng_state(self._step_random)
+        random_state.set_native(self._step_random)
         try:
             self.train_step(self.batch)
-        except _StepRepeated:
+        except _StepRepeatedError:
             pass
         finally:
             self._explaining = False
 
-    # State ---------------------------------------------------------------------------------------------------
+    # -- State
 
     def state_dict(self) -> dict[str, Any]:
         """All that a run killed here needs to end with the same bits; see `checkpoint.save`."""
@@ -350,6 +359,7 @@ class Trainer:
             "epoch": self.epoch,
             "step": self.step,
             "position": self.position,
+            "steps_done": self._steps_done,
             "elapsed": self._elapsed + time.perf_counter() - self._epoch_start if self.position else 0.0,
             "sums": self._sums,
             "metrics": [metric.state_dict() for metric in self.metrics],
@@ -366,7 +376,9 @@ class Trainer:
         """
         missing = [key for key in ("model", "optimizer", "random", "epoch", "history") if key not in state]
         if missing:
-            raise checkpoint.CheckpointError(f"checkpoint: {path} is not of a Trainer: it has no '{missing[0]}'")
+            raise checkpoint.CheckpointError(
+                f"checkpoint: {path} is not of a Trainer: it has no '{missing[0]}'"
+            )
         checkpoint.check_model(state["model"], self.model, path)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -378,6 +390,7 @@ class Trainer:
             if name in state["callbacks"]:
                 callback.load_state_dict(state["callbacks"][name])
         self.epoch, self.step, self.position = state["epoch"], state["step"], state["position"]
+        self._steps_done = state["steps_done"]
         self.history, self.should_stop = state["history"], state["should_stop"]
         self._sums, self._elapsed = state["sums"], state["elapsed"]
         self._loader_state, self._epoch_random = state["loader"], state["epoch_random"]
@@ -385,7 +398,7 @@ class Trainer:
 
     def save(self, path: Any) -> None:
         """Writes a checkpoint (see `checkpoint.save`)."""
-        checkpoint.save(path, self.state_dict())
+        checkpoint.save(self.state_dict(), path)
 
     def load(self, path: Any) -> None:
         """Goes on from a checkpoint: call `fit` with the same loaders next."""
@@ -399,5 +412,5 @@ class Trainer:
             yield (name if counts[name] == 1 else f"{name}#{counts[name]}"), callback
 
 
-class _StepRepeated(Exception):
+class _StepRepeatedError(Exception):
     """Ends a repeated step before its update."""

@@ -1,6 +1,7 @@
 """Pictures with Matplotlib (`pip install markone[viz]`). Each function returns a Figure; no window is opened.
 
-Figures are made without pyplot: they need no display, leave the user's backend alone and are freed as any object.
+Figures are made without pyplot: they need no display, leave the user's backend alone and are freed like any
+object.
 """
 
 from markone.viz.confusion import confusion_table

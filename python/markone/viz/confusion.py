@@ -17,7 +17,9 @@ def check_table(table: np.ndarray, classes: Sequence[str] | None) -> tuple[np.nd
     """The counts as int64 [C, C] and a name for each class."""
     counts = np.asarray(table)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or counts.shape[0] == 0 or (counts < 0).any():
-        raise ValueError(f"confusion_table: got shape {list(counts.shape)}, wants square counts [C, C] of 0 or more")
+        raise ValueError(
+            f"confusion_table: got shape {list(counts.shape)}, wants square counts [C, C] of 0 or more"
+        )
     names = [str(i) for i in range(len(counts))] if classes is None else [str(name) for name in classes]
     if len(names) != len(counts):
         raise ValueError(f"confusion_table: got {len(names)} class names for {len(counts)} classes")
@@ -27,7 +29,7 @@ def check_table(table: np.ndarray, classes: Sequence[str] | None) -> tuple[np.nd
 def confusion_table(table: np.ndarray, classes: Sequence[str] | None = None, title: str = "") -> Figure:
     """Counts [C, C] (row: the true class, column: what it was taken for) as a picture.
 
-    Colours show the share of the row, mistakes in a colour of their own so that one in a thousand is still seen.
+    Colours show the share of the row; mistakes have a colour of their own, so that a single one is seen.
     """
     counts, names = check_table(table, classes)
     size = len(counts)
@@ -48,7 +50,9 @@ def confusion_table(table: np.ndarray, classes: Sequence[str] | None = None, tit
     if size <= 25:
         for i, j in np.argwhere(counts > 0):
             dark = colours[i, j].mean() < 0.62
-            axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=9, color="white" if dark else INK)
+            axes.text(
+                j, i, str(counts[i, j]), ha="center", va="center", fontsize=9, color="white" if dark else INK
+            )
     axes.set_xticks(range(size), names, rotation=0 if max(map(len, names)) <= 3 else 90)
     axes.set_yticks(range(size), [f"{name}" for name in names])
     axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)

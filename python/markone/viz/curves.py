@@ -29,7 +29,9 @@ def learning_curve(history: Sequence[dict[str, float]], title: str = "") -> Figu
         if column.startswith(("train_", "val_")) and name not in names:
             names.append(name)
     if not names:
-        raise ValueError(f"learning_curve: got {len(history)} epochs without train_ or val_ figures, wants some")
+        raise ValueError(
+            f"learning_curve: got {len(history)} epochs without train_ or val_ figures, wants some"
+        )
     figure = new_figure(4.8 * len(names) + 0.4, 3.8)
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names):
         ends = []
@@ -43,10 +45,16 @@ def learning_curve(history: Sequence[dict[str, float]], title: str = "") -> Figu
             ends.append((label, percent[-1]))
         style(axes)
         unit = " (%)" if name.endswith("accuracy") else ""
-        if not unit and all(row.get(f"{kind}_{name}", 1.0) > 0 for row in history for kind in ("train", "val")):
+        if not unit and all(
+            row.get(f"{kind}_{name}", 1.0) > 0 for row in history for kind in ("train", "val")
+        ):
             _log_scale(axes)
-        last = ",  ".join(f"{label} {value:.2f} %" if unit else f"{label} {value:.4g}" for label, value in ends)
-        axes.set_title(f"{name.replace('_', ' ')}{unit}", loc="left", color=INK, fontsize=11, fontweight="bold", pad=20)
+        last = ",  ".join(
+            f"{label} {value:.2f} %" if unit else f"{label} {value:.4g}" for label, value in ends
+        )
+        axes.set_title(
+            f"{name.replace('_', ' ')}{unit}", loc="left", color=INK, fontsize=11, fontweight="bold", pad=20
+        )
         axes.text(0, 1.03, f"at the end: {last}", transform=axes.transAxes, color=MUTED, fontsize=8.5)
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -24,7 +24,9 @@ def new_figure(width: float, height: float) -> Figure:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("viz: pictures need matplotlib; install it with: pip install 'markone[viz]'") from error
+        raise ImportError(
+            "viz: pictures need matplotlib; install it with: pip install 'markone[viz]'"
+        ) from error
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure

@@ -1,0 +1,48 @@
+"""`markone`, `markone list`, `markone info`, and how quickly help comes."""
+
+import subprocess
+import sys
+
+import pytest
+
+from markone import _C
+from markone.cli.main import main
+
+
+def test_help_names_the_commands(capsys):
+    for arguments in (["--help"], []):
+        assert main(arguments) == 0
+        out = capsys.readouterr().out
+        assert all(name in out for name in ("train", "list", "info"))
+
+
+def test_help_of_train_names_every_option(capsys):
+    assert main(["train", "--help"]) == 0
+    out = capsys.readouterr().out
+    for name in ("data", "epochs", "seed", "out", "resume", "batch-size", "lr", "device", "threads"):
+        assert f"--{name}" in out
+    assert "SYSTEM" in out
+
+
+def test_list(capsys):
+    assert main(["list"]) == 0
+    out = capsys.readouterr().out
+    assert "lenet5" in out and "--data digits (default)" in out and "mnist" in out
+
+
+def test_info(capsys):
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    for text in (_C.__version__, _C.isa(), f"{_C.num_threads()} (", "cpu", "compiler"):
+        assert text in out
+
+
+@pytest.mark.parametrize("arguments", ["['--help']", "['list']", "['info']"])
+def test_quick_commands_load_no_more_than_they_need(arguments):
+    code = (
+        f"import sys; from markone.cli.main import main; assert main({arguments}) == 0; "
+        "heavy = {'matplotlib', 'tqdm', 'safetensors', 'markone.nn', 'markone.train', 'markone.datasets', 'torch'}; "
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
