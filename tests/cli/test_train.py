@@ -96,7 +96,7 @@ def test_another_seed_gives_other_bits(straight, tmp_path):
 
 
 def test_five_kills_at_random_moments_change_no_bit(straight, tmp_path):
-    """SIGKILL: no handler runs. Checkpoints come many times an epoch, so that most kills meet one being written."""
+    """SIGKILL: no handler runs. Checkpoints come many times an epoch: some kills meet one being written."""
     whole, done, seconds = straight
     folder = tmp_path / "run"
     log = open(tmp_path / "log", "w")  # noqa: SIM115
@@ -151,7 +151,8 @@ def test_ctrl_c_saves_and_says_how_to_go_on(straight, tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert re.fullmatch(
-        rf"markone train: interrupted in epoch \d after step \d+; saved to {re.escape(str(folder))}/last\.safetensors; "
+        r"markone train: interrupted in epoch \d after step \d+; "
+        rf"saved to {re.escape(str(folder))}/last\.safetensors; "
         rf"resume with: markone train --resume {re.escape(str(folder))}\n",
         err,
     )
