@@ -188,9 +188,9 @@ test_same_bits = harness.make_tests(
                 a[0] != 0 if to == "bool" else np.trunc(a[0]).astype(to) if to in INTEGERS else a[0]
             ),
             tolerance=0.51,
-            dtypes=FLOATS[:2],
+            dtypes=FLOATS[:1],
         )
         for to in ("float32", "float64", "bfloat16", "float16", "int64", "int32", "bool")
     ],
-    checks=("right", "bits", "guards"),
+    checks=("right", "bits"),
 )

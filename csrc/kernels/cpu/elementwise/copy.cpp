@@ -95,17 +95,25 @@ void copy_through(const CopyArgs* args, const Run* run, const KernelSpec* spec) 
 template <class T, DType kType>
 constexpr Format kStored = {sizeof(T), sizeof(T), nullptr, nullptr, kType};
 
+// One type, or a number of the output's type.
+template <DType kType>
+void copy_same(const CopyArgs* args, const Run* run) {
+  using T = typename TypeOf<kType>::type;
+  using Raw = typename RawOf<sizeof(T)>::type;
+  if (args->in && transpose<Raw>(args, run)) return;
+  static constexpr Format f = kStored<T, kType>;
+  static constexpr KernelSpec spec = {copy_block<Raw>, 1, {&f}, &f, false};
+  copy_through(args, run, &spec);
+}
+
 template <DType kFrom, DType kTo>
 void copy_kernel(const CopyArgs* args, const Run* run) {
-  using From = typename TypeOf<kFrom>::type;
-  using To = typename TypeOf<kTo>::type;
   if constexpr (kFrom == kTo) {
-    using Raw = typename RawOf<sizeof(To)>::type;
-    if (args->in && transpose<Raw>(args, run)) return;
-    static constexpr Format f = kStored<To, kTo>;
-    static constexpr KernelSpec spec = {copy_block<Raw>, 1, {&f}, &f, false};
-    copy_through(args, run, &spec);
+    copy_same<kTo>(args, run);
   } else {
+    if (!args->in) return copy_same<kTo>(args, run);
+    using From = typename TypeOf<kFrom>::type;
+    using To = typename TypeOf<kTo>::type;
     static constexpr Format from = kStored<From, kFrom>, to = kStored<To, kTo>;
     static constexpr KernelSpec spec = {convert_block<From, To>, 1, {&from}, &to, false};
     copy_through(args, run, &spec);
