@@ -73,7 +73,7 @@ class Case:
     layouts: bool = True
     large: bool = False
     slow: bool = False
-    _known: dict[str, Any] = field(default_factory=dict, repr=False)
+    _known: dict[str, Any] = field(default_factory=dict, repr=False, init=False)
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ test_a_right_case_passes = harness.make_tests([ADD])
 
 
 def changed(**fields):
-    return dataclasses.replace(ADD, _known={}, **fields)
+    return dataclasses.replace(ADD, **fields)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -47,7 +47,7 @@ def test_a_wrong_shape_type_or_nan_is_found():
         harness.check_right(changed(reference=lambda a: (a[0] + a[1])[None]), "float32", "ref")
     with pytest.raises(AssertionError, match="the reference is"):
         harness.check_right(changed(call=lambda x: _C.lt(x[0], x[1])), "float32", "ref")
-    with pytest.raises(AssertionError, match="is nan"):
+    with pytest.raises(AssertionError, match="nan.*wants"):
         harness.check_right(
             changed(call=lambda x: _C.mul(_C.add(x[0], x[1]), float("nan"))), "float32", "ref"
         )
