@@ -4,6 +4,7 @@
 #include <pybind11/operators.h>
 
 #include "bind/common.h"
+#include "bind/method.h"
 
 namespace pybind11::detail {
 static py::object dtype_objects[markone::kDTypeCount];
@@ -47,37 +48,37 @@ void bind_array(py::module_& m) {
       .def("__repr__", [](const Device& d) { return "device('" + to_string(d) + "')"; });
 
   py::class_<Array>(m, "Array", "A typed, strided window on shared memory.", py::is_final())
-      .def_property_readonly("shape", &Array::shape)
-      .def_property_readonly("strides", &Array::strides, "In elements.")
-      .def_property_readonly("offset", &Array::offset, "In elements from the start of the storage.")
-      .def_property_readonly("dtype", &Array::dtype)
-      .def_property_readonly("device", &Array::device)
-      .def_property_readonly("ndim", &Array::ndim)
-      .def_property_readonly("numel", &Array::numel)
-      .def_property_readonly("nbytes", &Array::nbytes)
-      .def_property_readonly("version", &Array::version, "Counts the writes to the storage.")
+      .def_property_readonly("shape", method(&Array::shape))
+      .def_property_readonly("strides", method(&Array::strides), "In elements.")
+      .def_property_readonly("offset", method(&Array::offset), "In elements from the start of the storage.")
+      .def_property_readonly("dtype", method(&Array::dtype))
+      .def_property_readonly("device", method(&Array::device))
+      .def_property_readonly("ndim", method(&Array::ndim))
+      .def_property_readonly("numel", method(&Array::numel))
+      .def_property_readonly("nbytes", method(&Array::nbytes))
+      .def_property_readonly("version", method(&Array::version), "Counts the writes to the storage.")
       .def_property_readonly("read_only", [](const Array& a) { return a.storage()->read_only; })
       .def_property_readonly("storage_id",
                              [](const Array& a) { return reinterpret_cast<uintptr_t>(a.storage().get()); })
       .def_property_readonly("data_ptr", [](const Array& a) { return reinterpret_cast<uintptr_t>(a.data()); })
-      .def("is_contiguous", &Array::is_contiguous)
+      .def("is_contiguous", method(&Array::is_contiguous))
       .def("reshape_view", [](const Array& a, const Dims& shape) { return a.reshape_view("view", shape); })
       .def("try_reshape",
            [](const Array& a, const Dims& shape) -> std::optional<Array> {
              Array out = a.try_reshape("reshape", shape);
              return out ? std::optional<Array>(out) : std::nullopt;
            })
-      .def("permute", &Array::permute)
-      .def("transpose", &Array::transpose)
-      .def("slice", &Array::slice, py::arg("dim"), py::arg("start"), py::arg("stop"), py::arg("step"))
-      .def("select", &Array::select)
-      .def("squeeze", &Array::squeeze)
-      .def("unsqueeze", &Array::unsqueeze)
+      .def("permute", method(&Array::permute))
+      .def("transpose", method(&Array::transpose))
+      .def("slice", method(&Array::slice), py::arg("dim"), py::arg("start"), py::arg("stop"), py::arg("step"))
+      .def("select", method(&Array::select))
+      .def("squeeze", method(&Array::squeeze))
+      .def("unsqueeze", method(&Array::unsqueeze))
       .def("expand", [](const Array& a, const Dims& shape) { return a.expand("expand", shape); })
-      .def("flip", &Array::flip)
-      .def("diagonal", &Array::diagonal)
-      .def("as_strided", &Array::as_strided)
-      .def("bit_cast", &Array::bit_cast);
+      .def("flip", method(&Array::flip))
+      .def("diagonal", method(&Array::diagonal))
+      .def("as_strided", method(&Array::as_strided))
+      .def("bit_cast", method(&Array::bit_cast));
 
   m.def(
       "empty",

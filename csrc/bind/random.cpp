@@ -2,6 +2,7 @@
 #include "ops/random.h"
 
 #include "bind/common.h"
+#include "bind/method.h"
 
 namespace markone::bind {
 namespace {
@@ -31,12 +32,12 @@ void bind_random(py::module_& m) {
             return self;
           },
           py::arg("seed"), "Starts the stream of this seed from its beginning; returns the generator.")
-      .def("initial_seed", &Generator::initial_seed)
-      .def("seed", &Generator::seed, "Takes a seed from the operating system and returns it.")
-      .def_property_readonly("state", &Generator::state,
+      .def("initial_seed", method(&Generator::initial_seed))
+      .def("seed", method(&Generator::seed), "Takes a seed from the operating system and returns it.")
+      .def_property_readonly("state", method(&Generator::state),
                              "int64[2]: the seed and the next block; the kernels' own.")
       .def("get_state", [](const Generator& g) { return clone("get_state", g.state()); })
-      .def("set_state", &Generator::set_state, py::arg("state"));
+      .def("set_state", method(&Generator::set_state), py::arg("state"));
   m.attr("default_generator") = default_generator();
 
   constexpr auto kNone = nullptr;

@@ -1,5 +1,6 @@
 // Threads, instruction sets, memory statistics, recording, and the lists of implementations.
 #include "bind/common.h"
+#include "bind/method.h"
 #include "core/cpu_features.h"
 #include "core/parallel.h"
 #include "core/stream.h"
@@ -56,8 +57,8 @@ void bind_system(py::module_& m) {
 
   py::class_<Program, std::shared_ptr<Program>>(m, "Program", "Recorded kernel calls.")
       .def(py::init<>())
-      .def("replay", &Program::replay)
-      .def("__len__", &Program::size)
+      .def("replay", method(&Program::replay))
+      .def("__len__", method(&Program::size))
       .def("kernels", [](const Program& p) {
         std::vector<std::pair<std::string, std::string>> names;
         for (size_t i = 0; i < p.size(); ++i) names.emplace_back(p.call(i).op, p.call(i).kernel.name);

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from markone.nn import functional as F
 
 import markone as mo
 from markone import models
+from markone.nn import functional as F
 
 
 def test_parameters_of_each_layer():

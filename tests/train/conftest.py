@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+import markone as mo
+from markone import train
 from markone.data import DataLoader, Subset
 from markone.datasets import Digits
 from markone.nn import functional as F
 from markone.transforms import RandomCrop
-
-import markone as mo
-from markone import train
 
 
 def small_model() -> Any:

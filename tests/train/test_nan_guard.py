@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from markone.nn import functional as F
 
 import markone as mo
 from markone import train
+from markone.nn import functional as F
 from markone.train import NonFiniteError
 
 

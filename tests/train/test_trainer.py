@@ -7,10 +7,10 @@ import signal
 
 import numpy as np
 import pytest
-from markone.nn import functional as F
 
 import markone as mo
 from markone import train
+from markone.nn import functional as F
 from markone.train import CheckpointError
 
 
