@@ -55,10 +55,12 @@ DType dtype_of(const py::dtype& type) {
   const std::string name = py::str(type.attr("name"));
   if (name == "bfloat16" && bytes == 2) return kBF16;
   fail(ErrorKind::kType, "from_numpy", "NumPy type ", name,
-       " has no counterpart, wants float64, float32, float16, bfloat16 (ml_dtypes), int64, int32, uint8 or bool");
+       " has no counterpart, wants float64, float32, float16, bfloat16 (ml_dtypes), int64, int32, uint8 or "
+       "bool");
 }
 
-// The new Array reads and writes the ndarray's memory. Byte-swapped, unaligned or field-strided data is copied.
+// The new Array reads and writes the ndarray's memory. Byte-swapped, unaligned or field-strided data is
+// copied.
 Array from_numpy(py::array source) {
   const DType dtype = dtype_of(source.dtype());
   const int64_t item = size_of(dtype);
@@ -76,16 +78,15 @@ Array from_numpy(py::array source) {
   void* data = const_cast<void*>(source.data());
   const Window window = window_of("from_numpy", data, shape, strides, dtype);
   const bool read_only = !source.writeable();
-  StorageRef storage =
-      wrap_outside(window.low, window.bytes, read_only, drop_owner, source.inc_ref().ptr());
+  StorageRef storage = wrap_outside(window.low, window.bytes, read_only, drop_owner, source.inc_ref().ptr());
   return Array(storage, dtype, shape, strides, window.offset);
 }
 
 // The ndarray reads and writes the Array's memory; bfloat16 is given as its uint16 bits.
 py::array to_numpy(const Array& array) {
   constexpr const char* kNames[kDTypeCount] = {"f4", "f8", "u2", "f2", "i8", "i4", "u1", "?"};
-  MO_CHECK_TYPE(array.device().type == DeviceType::kCPU, "numpy", "the tensor is on ", to_string(array.device()),
-                ", copy it with .cpu() first");
+  MO_CHECK_TYPE(array.device().type == DeviceType::kCPU, "numpy", "the tensor is on ",
+                to_string(array.device()), ", copy it with .cpu() first");
   std::vector<py::ssize_t> shape(array.shape().begin(), array.shape().end()), strides;
   for (int64_t stride : array.strides()) strides.push_back(stride * size_of(array.dtype()));
   auto* keep = new StorageRef(array.storage());
@@ -137,17 +138,16 @@ void free_unused(PyObject* capsule, const char* name) {
 }
 
 py::object to_dlpack(const Array& array, bool versioned, bool copied) {
-  MO_CHECK_KIND(ErrorKind::kBuffer, array.device().type == DeviceType::kCPU, "__dlpack__", "the tensor is on ",
-                to_string(array.device()), ", only cpu is exported");
+  MO_CHECK_KIND(ErrorKind::kBuffer, array.device().type == DeviceType::kCPU, "__dlpack__",
+                "the tensor is on ", to_string(array.device()), ", only cpu is exported");
   const bool read_only = array.storage()->read_only;
   PyObject* capsule;
   if (versioned) {
     auto* managed = make_export<DLManagedTensorVersioned>(array);
     managed->version = kDLPackVersion;
     managed->flags = (read_only ? kDLReadOnly : 0) | (copied ? kDLIsCopied : 0);
-    capsule = PyCapsule_New(managed, kVersionedName, [](PyObject* c) {
-      free_unused<DLManagedTensorVersioned>(c, kVersionedName);
-    });
+    capsule = PyCapsule_New(managed, kVersionedName,
+                            [](PyObject* c) { free_unused<DLManagedTensorVersioned>(c, kVersionedName); });
   } else {
     MO_CHECK_KIND(ErrorKind::kBuffer, !read_only, "__dlpack__",
                   "read-only memory needs a consumer that knows DLPack 1.0 (max_version=(1, 0))");
@@ -164,8 +164,8 @@ DType dtype_of(const DLDataType& type) {
     if (known.code == type.code && known.bits == type.bits && known.lanes == type.lanes)
       return static_cast<DType>(i);
   }
-  fail(ErrorKind::kBuffer, "from_dlpack", "element type (code ", int{type.code}, ", ", int{type.bits}, " bits, ",
-       type.lanes, " lanes) has no counterpart");
+  fail(ErrorKind::kBuffer, "from_dlpack", "element type (code ", int{type.code}, ", ", int{type.bits},
+       " bits, ", type.lanes, " lanes) has no counterpart");
 }
 
 template <class Managed>
@@ -191,8 +191,8 @@ Array consume(py::handle capsule, const char* name, const char* used_name, bool 
   const Dims strides = tensor.strides ? Dims(tensor.strides, tensor.ndim) : contiguous_strides(shape);
   char* data = static_cast<char*>(tensor.data) + tensor.byte_offset;
   MO_CHECK_KIND(ErrorKind::kBuffer,
-                reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(size_of(dtype)) == 0, "from_dlpack",
-                "the data is not aligned to its ", size_of(dtype), "-byte elements");
+                reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(size_of(dtype)) == 0,
+                "from_dlpack", "the data is not aligned to its ", size_of(dtype), "-byte elements");
   const Window window = window_of("from_dlpack", data, shape, strides, dtype);
   if (PyCapsule_SetName(capsule.ptr(), used_name) != 0) throw py::error_already_set();
   StorageRef storage = wrap_outside(window.low, window.bytes, read_only, call_deleter<Managed>, managed);

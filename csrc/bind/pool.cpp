@@ -6,8 +6,8 @@
 namespace markone::bind {
 
 void bind_pool(py::module_& m) {
-  const auto max_options = [](const Dims& kernel, const Dims& stride, const Dims& padding, const Dims& dilation,
-                              bool ceil_mode) {
+  const auto max_options = [](const Dims& kernel, const Dims& stride, const Dims& padding,
+                              const Dims& dilation, bool ceil_mode) {
     return PoolOptions{kernel, stride, padding, dilation, ceil_mode, true, std::nullopt};
   };
   m.def(
@@ -35,13 +35,14 @@ void bind_pool(py::module_& m) {
         return avg_pool2d(x, {kernel, stride, padding, {}, ceil_mode, count_include_pad, divisor_override});
       },
       py::arg("x"), py::arg("kernel"), py::arg("stride") = Dims(), py::arg("padding") = Dims(),
-      py::arg("ceil_mode") = false, py::arg("count_include_pad") = true, py::arg("divisor_override") = py::none());
+      py::arg("ceil_mode") = false, py::arg("count_include_pad") = true,
+      py::arg("divisor_override") = py::none());
   m.def(
       "avg_pool2d_grad",
       [](const Array& g, const Dims& input_shape, const Dims& kernel, const Dims& stride, const Dims& padding,
          bool ceil_mode, bool count_include_pad, std::optional<int64_t> divisor_override) {
-        return avg_pool2d_grad(
-            g, input_shape, {kernel, stride, padding, {}, ceil_mode, count_include_pad, divisor_override});
+        return avg_pool2d_grad(g, input_shape,
+                               {kernel, stride, padding, {}, ceil_mode, count_include_pad, divisor_override});
       },
       py::arg("g"), py::arg("input_shape"), py::arg("kernel"), py::arg("stride") = Dims(),
       py::arg("padding") = Dims(), py::arg("ceil_mode") = false, py::arg("count_include_pad") = true,

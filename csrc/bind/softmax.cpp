@@ -6,20 +6,26 @@
 namespace markone::bind {
 
 void bind_softmax(py::module_& m) {
-  m.def("softmax", [](const Array& x, int64_t dim) { return softmax(x, dim, false); }, py::arg("x"), py::arg("dim"));
-  m.def("log_softmax", [](const Array& x, int64_t dim) { return softmax(x, dim, true); }, py::arg("x"),
-        py::arg("dim"));
-  m.def("softmax_grad",
-        [](const Array& g, const Array& y, int64_t dim) { return softmax_grad(g, y, dim, false); }, py::arg("g"),
-        py::arg("y"), py::arg("dim"));
-  m.def("log_softmax_grad",
-        [](const Array& g, const Array& y, int64_t dim) { return softmax_grad(g, y, dim, true); }, py::arg("g"),
-        py::arg("y"), py::arg("dim"));
+  m.def(
+      "softmax", [](const Array& x, int64_t dim) { return softmax(x, dim, false); }, py::arg("x"),
+      py::arg("dim"));
+  m.def(
+      "log_softmax", [](const Array& x, int64_t dim) { return softmax(x, dim, true); }, py::arg("x"),
+      py::arg("dim"));
+  m.def(
+      "softmax_grad",
+      [](const Array& g, const Array& y, int64_t dim) { return softmax_grad(g, y, dim, false); },
+      py::arg("g"), py::arg("y"), py::arg("dim"));
+  m.def(
+      "log_softmax_grad",
+      [](const Array& g, const Array& y, int64_t dim) { return softmax_grad(g, y, dim, true); }, py::arg("g"),
+      py::arg("y"), py::arg("dim"));
   m.def(
       "cross_entropy",
-      [](const Array& x, const Array& target, const Array* weight, int64_t ignore_index, double label_smoothing,
-         const std::string& reduction) {
-        return cross_entropy(x, target, weight ? *weight : Array(), {ignore_index, label_smoothing, reduction});
+      [](const Array& x, const Array& target, const Array* weight, int64_t ignore_index,
+         double label_smoothing, const std::string& reduction) {
+        return cross_entropy(x, target, weight ? *weight : Array(),
+                             {ignore_index, label_smoothing, reduction});
       },
       py::arg("x"), py::arg("target"), py::arg("weight") = py::none(), py::arg("ignore_index") = -100,
       py::arg("label_smoothing") = 0.0, py::arg("reduction") = "mean",

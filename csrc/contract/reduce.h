@@ -7,15 +7,16 @@
 
 namespace markone {
 
-// One enumerator, one kernel a type and instruction set, one binding and its tests for each entry of the list.
+// One enumerator, one kernel a type and instruction set, one binding and its tests for each entry of the
+// list.
 enum ReduceOp : int32_t {
 #define MO_REDUCE(name, ...) kReduce_##name,
 #include "kernels/common/reduce.def"
   kReduceCount
 };
 
-// For each output: the elements of its reduced space, which has `count` of them, combined to one. Strides are in
-// elements. Both shapes have at least one dimension, sizes of 1 only where there is a single one.
+// For each output: the elements of its reduced space, which has `count` of them, combined to one. Strides are
+// in elements. Both shapes have at least one dimension, sizes of 1 only where there is a single one.
 struct ReduceArgs {
   // The outputs, in any order; `out` and `shift` have the same strides.
   int64_t outer_ndim;
@@ -28,17 +29,18 @@ struct ReduceArgs {
   int64_t inner_stride[8];
   int64_t outputs, count;
   const void* in;
-  const void* shift;  // one number an output, of the type that is computed in; null where the formula has none
+  const void*
+      shift;  // one number an output, of the type that is computed in; null where the formula has none
   void* out;
   double divisor;
 };
 
-// Where the sums of blocks wait to be combined: outputs * blocks * 8 bytes of scratch when there is more than one
-// block to an output.
+// Where the sums of blocks wait to be combined: outputs * blocks * 8 bytes of scratch when there is more than
+// one block to an output.
 enum : int64_t { kReduceBlock = 32768 };
 
-// The index of the first largest (or smallest) element along one dimension of a [outer, n, inner] array; the first
-// NaN counts as both. n > 0.
+// The index of the first largest (or smallest) element along one dimension of a [outer, n, inner] array; the
+// first NaN counts as both. n > 0.
 struct ArgReduceArgs {
   int64_t outer, n, inner;
   const void* in;  // contiguous

@@ -12,7 +12,9 @@ struct Problem {
   int64_t row_elements, indices;
 };
 
-int64_t scratch_bytes(const Problem& p, int threads) { return threads * p.row_elements * size_of(DType(p.dtype)); }
+int64_t scratch_bytes(const Problem& p, int threads) {
+  return threads * p.row_elements * size_of(DType(p.dtype));
+}
 
 const char* refuse_rows(const Problem& p, const KernelTable&) {
   // Only a kernel wider than the input allows this; its rows of padding would be all that is read.
@@ -25,7 +27,9 @@ const char* refuse_rows(const Problem& p, const KernelTable&) {
 using List = Implementation<Problem, PoolArgs>[2];
 constexpr List kMaxList = {
     {"rows", refuse_rows,
-     [](const Problem& p, const KernelTable& t) -> const Entry<PoolArgs>& { return t.max_pool_rows[p.dtype]; },
+     [](const Problem& p, const KernelTable& t) -> const Entry<PoolArgs>& {
+       return t.max_pool_rows[p.dtype];
+     },
      scratch_bytes},
     {"ref", nullptr,
      [](const Problem& p, const KernelTable& t) -> const Entry<PoolArgs>& { return t.max_pool_ref[p.dtype]; },
@@ -33,7 +37,9 @@ constexpr List kMaxList = {
 };
 constexpr List kAvgList = {
     {"rows", refuse_rows,
-     [](const Problem& p, const KernelTable& t) -> const Entry<PoolArgs>& { return t.avg_pool_rows[p.dtype]; },
+     [](const Problem& p, const KernelTable& t) -> const Entry<PoolArgs>& {
+       return t.avg_pool_rows[p.dtype];
+     },
      scratch_bytes},
     {"ref", nullptr,
      [](const Problem& p, const KernelTable& t) -> const Entry<PoolArgs>& { return t.avg_pool_ref[p.dtype]; },
@@ -63,15 +69,16 @@ int64_t out_size(const char* op, int64_t size, int64_t kernel, int64_t stride, i
            " for kernel ", kernel);
   const int64_t span = checked_add(op, checked_mul(op, dilation, kernel - 1), 1);
   const int64_t room = checked_add(op, size, checked_mul(op, pad, 2)) - span;
-  MO_CHECK(room >= 0, op, "the window is too large: kernel ", kernel, " with dilation ", dilation, " spans ", span,
-           ", the input has ", size, " and padding ", pad, " on each side");
+  MO_CHECK(room >= 0, op, "the window is too large: kernel ", kernel, " with dilation ", dilation, " spans ",
+           span, ", the input has ", size, " and padding ", pad, " on each side");
   int64_t out = room / stride + 1;
   if (ceil_mode && room % stride != 0 && out <= (size + pad - 1) / stride) ++out;
   return out;
 }
 
 PoolArgs make_args(const char* op, const Dims& shape, const PoolOptions& o) {
-  MO_CHECK(shape.size() == 3 || shape.size() == 4, op, "the input must be [C, H, W] or [N, C, H, W], got ", shape);
+  MO_CHECK(shape.size() == 3 || shape.size() == 4, op, "the input must be [C, H, W] or [N, C, H, W], got ",
+           shape);
   PoolArgs a{};
   a.h = shape[shape.size() - 2];
   a.w = shape[shape.size() - 1];
@@ -148,14 +155,16 @@ Array avg_pool2d(const Array& x, const PoolOptions& options) {
 Array max_pool2d_grad(const Array& g, const Array& indices, const Dims& input_shape) {
   const char* op = "max_pool2d_grad";
   const DType dtype = computed_type(op, g);
-  MO_CHECK(g.shape() == indices.shape(), op, "g has shape ", g.shape(), " but the indices have ", indices.shape());
+  MO_CHECK(g.shape() == indices.shape(), op, "g has shape ", g.shape(), " but the indices have ",
+           indices.shape());
   MO_CHECK_TYPE(indices.dtype() == kI64, op, "the indices must be int64, got ", name_of(indices.dtype()));
   const int n = input_shape.size();
   MO_CHECK((n == 3 || n == 4) && g.ndim() == n, op, "input shape ", input_shape, " does not fit g of shape ",
            g.shape());
   int64_t planes = 1;
   for (int i = 0; i < n - 2; ++i) {
-    MO_CHECK(g.size(i) == input_shape[i], op, "input shape ", input_shape, " does not fit g of shape ", g.shape());
+    MO_CHECK(g.size(i) == input_shape[i], op, "input shape ", input_shape, " does not fit g of shape ",
+             g.shape());
     planes *= g.size(i);
   }
   const Array out = Array::empty(op, input_shape, dtype, g.device());

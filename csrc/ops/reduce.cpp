@@ -19,7 +19,7 @@ constexpr ReduceInfo kReduceInfo[] = {
 // Which dimensions go, and what is left.
 struct Split {
   bool reduced[kMaxDims] = {};
-  int64_t count = 1;  // elements combined to one
+  int64_t count = 1;     // elements combined to one
   Dims kept, kept_ones;  // the shape without the reduced dimensions, and with size 1 in their place
 };
 
@@ -55,7 +55,8 @@ void sort_outer(Args& a) {
 }
 
 // x has a type that the kernels compute from; `shift` is empty or has the shape kept_ones.
-Array run(ReduceOp op, const Array& x, const Split& split, DType out_type, double divisor, const Array& shift) {
+Array run(ReduceOp op, const Array& x, const Split& split, DType out_type, double divisor,
+          const Array& shift) {
   const char* name = kReduceInfo[op].name;
   const Array out = Array::empty(name, split.kept_ones, out_type, x.device());
   if (out.numel() == 0) return out;
@@ -99,7 +100,8 @@ Array reduce(ReduceOp op, const Array& x, const Dims& dims, bool keepdim) {
   const auto [name, types] = kReduceInfo[op];
   if (types == 'F') want_floating(name, x);
   const Split split = split_dims(name, x, dims);
-  MO_CHECK(types != 'S' || split.count > 0, name, "shape ", x.shape(), " has nothing to reduce over dims ", dims);
+  MO_CHECK(types != 'S' || split.count > 0, name, "shape ", x.shape(), " has nothing to reduce over dims ",
+           dims);
   const bool wide = types == 'W' && !is_floating(x.dtype());
   const DType out_type = types == 'B' ? kBool : wide ? kI64 : x.dtype();
   const Array out = run(op, x, split, out_type, static_cast<double>(split.count), Array());
@@ -112,8 +114,8 @@ Array var(const Array& x, const Dims& dims, double correction, bool keepdim) {
   const Array in = cast("var", x, is_half(x.dtype()) ? kF32 : x.dtype());
   const double count = static_cast<double>(split.count);
   const Array mean = run(kReduce_mean, in, split, in.dtype(), count, Array());
-  const Array out =
-      cast("var", run(kReduce_var, in, split, in.dtype(), std::max(0.0, count - correction), mean), x.dtype());
+  const Array out = cast(
+      "var", run(kReduce_var, in, split, in.dtype(), std::max(0.0, count - correction), mean), x.dtype());
   return keepdim ? out : out.reshape_view("var", split.kept);
 }
 
@@ -136,7 +138,8 @@ Array arg_reduce(bool max, const Array& x, std::optional<int64_t> dim, bool keep
   Launch<ArgReduceArgs> call(op, kernel_for(op, max ? table.argmax[dtype] : table.argmin[dtype], dtype));
   call.args.outer = call.args.inner = 1;
   call.args.n = n;
-  for (int i = 0; !flat && i < x.ndim(); ++i) (i < d ? call.args.outer : call.args.inner) *= i == d ? 1 : x.size(i);
+  for (int i = 0; !flat && i < x.ndim(); ++i)
+    (i < d ? call.args.outer : call.args.inner) *= i == d ? 1 : x.size(i);
   call.read(&ArgReduceArgs::in, in);
   call.write(&ArgReduceArgs::out, out);
   call.submit(static_cast<double>(x.numel()));

@@ -29,7 +29,8 @@ Array softmax(const Array& x, int64_t dim, bool log) {
   const Array in = prepared(op, x, dtype), out = Array::empty(op, x.shape(), dtype, x.device());
   if (x.numel() > 0) {
     const KernelTable& table = active_table();
-    Launch<SoftmaxArgs> call(op, kernel_for(op, log ? table.log_softmax[dtype] : table.softmax[dtype], dtype));
+    Launch<SoftmaxArgs> call(op,
+                             kernel_for(op, log ? table.log_softmax[dtype] : table.softmax[dtype], dtype));
     set_sizes(call.args, x, d);
     call.read(&SoftmaxArgs::x, in);
     call.write(&SoftmaxArgs::y, out);
@@ -135,7 +136,8 @@ Array cross_entropy_grad(const Array& g, const Array& x, const Array& target, co
   const char* op = "cross_entropy_grad";
   const Labels labels(op, x, target, weight, options);
   const DType dtype = labels.dtype;
-  MO_CHECK(g.shape() == labels.result_shape(), op, "g has shape ", g.shape(), ", wanted ", labels.result_shape());
+  MO_CHECK(g.shape() == labels.result_shape(), op, "g has shape ", g.shape(), ", wanted ",
+           labels.result_shape());
   MO_CHECK(saved.ndim() == 1 && saved.size(0) == 2 * target.numel() + 1 && saved.dtype() == dtype, op,
            "the saved array is not that of this problem");
   const Array up = prepared(op, g, dtype), lse = contiguous(op, saved);

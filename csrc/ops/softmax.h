@@ -17,9 +17,9 @@ struct CrossEntropyOptions {
   double label_smoothing = 0;
   std::string reduction = "mean";  // "none", "mean" or "sum"
 };
-// x: logits [N, C, *] or [C]; target: int64 labels [N, *] or 0-d; weight: [C] of x's type, or empty. The loss, of
-// x's type: [N, *], or 0-d where it is reduced. Second, what the gradient needs: one array, opaque. A label outside
-// [0, C) that is not ignore_index raises IndexError.
+// x: logits [N, C, *] or [C]; target: int64 labels [N, *] or 0-d; weight: [C] of x's type, or empty. The
+// loss, of x's type: [N, *], or 0-d where it is reduced. Second, what the gradient needs: one array, opaque.
+// A label outside [0, C) that is not ignore_index raises IndexError.
 std::pair<Array, Array> cross_entropy(const Array& x, const Array& target, const Array& weight,
                                       const CrossEntropyOptions& options);
 Array cross_entropy_grad(const Array& g, const Array& x, const Array& target, const Array& weight,

@@ -7,12 +7,13 @@
 namespace markone {
 namespace {
 
-Array resize(const char* op, const Array& in, const Dims& input_shape, const Dims& result_shape, bool align_corners,
-             bool grad) {
+Array resize(const char* op, const Array& in, const Dims& input_shape, const Dims& result_shape,
+             bool align_corners, bool grad) {
   MO_CHECK_TYPE(is_floating(in.dtype()), op, "wants a floating type, got ", name_of(in.dtype()));
   const int n = input_shape.size();
   MO_CHECK(n == 3 || n == 4, op, "the input must be [C, H, W] or [N, C, H, W], got ", input_shape);
-  MO_CHECK(input_shape[n - 2] > 0 && input_shape[n - 1] > 0, op, "the input has no pixels, shape ", input_shape);
+  MO_CHECK(input_shape[n - 2] > 0 && input_shape[n - 1] > 0, op, "the input has no pixels, shape ",
+           input_shape);
   MO_CHECK(result_shape[n - 2] > 0 && result_shape[n - 1] > 0, op, "the result has no pixels, shape ",
            result_shape);
   const DType dtype = is_half(in.dtype()) ? kF32 : in.dtype();
@@ -42,7 +43,8 @@ Array resize(const char* op, const Array& in, const Dims& input_shape, const Dim
 Array resize_bilinear(const Array& x, const Dims& size, bool align_corners) {
   const char* op = "resize_bilinear";
   MO_CHECK(size.size() == 2, op, "the size must be (height, width), got ", size);
-  MO_CHECK(x.ndim() == 3 || x.ndim() == 4, op, "the input must be [C, H, W] or [N, C, H, W], got ", x.shape());
+  MO_CHECK(x.ndim() == 3 || x.ndim() == 4, op, "the input must be [C, H, W] or [N, C, H, W], got ",
+           x.shape());
   Dims shape = x.shape();
   shape[x.ndim() - 2] = size[0];
   shape[x.ndim() - 1] = size[1];

@@ -1,5 +1,5 @@
-// Many short loops of changing length from several threads at once: every chunk must run exactly once, on a slot of
-// its own. Built with -fsanitize=thread by tests/core/test_parallel.py.
+// Many short loops of changing length from several threads at once: every chunk must run exactly once, on a
+// slot of its own. Built with -fsanitize=thread by tests/core/test_parallel.py.
 #include <atomic>
 #include <cstdint>
 #include <cstdio>

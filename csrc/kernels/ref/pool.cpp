@@ -61,7 +61,8 @@ void max_pool_grad(const MaxPoolGradArgs* a, const Run* run) {
 template <class Visit>
 void each_pair(const PoolArgs& a, Visit visit) {
   for (int64_t o = 0; o < a.planes * a.out_h * a.out_w; ++o) {
-    const int64_t top = o / a.out_w % a.out_h * a.stride_h - a.pad_h, left = o % a.out_w * a.stride_w - a.pad_w;
+    const int64_t top = o / a.out_w % a.out_h * a.stride_h - a.pad_h,
+                  left = o % a.out_w * a.stride_w - a.pad_w;
     const int64_t divisor = a.divisor_override
                                 ? a.divisor_override
                                 : counted(top, a.kernel_h, a.pad_h, a.h, a.count_include_pad) *
@@ -69,7 +70,8 @@ void each_pair(const PoolArgs& a, Visit visit) {
     const Taps rows(top, a.kernel_h, 1, a.h), columns(left, a.kernel_w, 1, a.w);
     for (int64_t p = rows.first; p < rows.last; ++p) {
       for (int64_t q = columns.first; q < columns.last; ++q)
-        visit(o, o / (a.out_w * a.out_h) * a.h * a.w + (top + p) * a.w + left + q, static_cast<double>(divisor));
+        visit(o, o / (a.out_w * a.out_h) * a.h * a.w + (top + p) * a.w + left + q,
+              static_cast<double>(divisor));
     }
   }
 }

@@ -26,25 +26,25 @@ struct Ends<int64_t> {
   static constexpr int64_t kLowest = INT64_MIN, kHighest = INT64_MAX;
 };
 
-#define MO_REDUCE(name, init_, map_, combine_, finish_, types)                                             \
-  struct Op_##name {                                                                                       \
-    static constexpr char kTypes = #types[0];                                                              \
-    template <class N, class E>                                                                            \
-    static N init([[maybe_unused]] E lowest, [[maybe_unused]] E highest) {                                 \
-      return static_cast<N>(init_);                                                                        \
-    }                                                                                                      \
-    template <class N>                                                                                     \
-    static N map(N x, [[maybe_unused]] N s) {                                                              \
-      return map_;                                                                                         \
-    }                                                                                                      \
-    template <class N>                                                                                     \
-    static N combine(N a, N b) {                                                                           \
-      return combine_;                                                                                     \
-    }                                                                                                      \
-    template <class N>                                                                                     \
-    static N finish(N a, [[maybe_unused]] double d) {                                                      \
-      return static_cast<N>(finish_);                                                                      \
-    }                                                                                                      \
+#define MO_REDUCE(name, init_, map_, combine_, finish_, types)             \
+  struct Op_##name {                                                       \
+    static constexpr char kTypes = #types[0];                              \
+    template <class N, class E>                                            \
+    static N init([[maybe_unused]] E lowest, [[maybe_unused]] E highest) { \
+      return static_cast<N>(init_);                                        \
+    }                                                                      \
+    template <class N>                                                     \
+    static N map(N x, [[maybe_unused]] N s) {                              \
+      return map_;                                                         \
+    }                                                                      \
+    template <class N>                                                     \
+    static N combine(N a, N b) {                                           \
+      return combine_;                                                     \
+    }                                                                      \
+    template <class N>                                                     \
+    static N finish(N a, [[maybe_unused]] double d) {                      \
+      return static_cast<N>(finish_);                                      \
+    }                                                                      \
   };
 #include "kernels/common/reduce.def"
 
@@ -57,7 +57,8 @@ int64_t offset_of(int64_t index, int64_t ndim, const int64_t* shape, const int64
   return offset;
 }
 
-// T: the input. N: computed in. Out: the result. Integer sums and products wrap around, so N is unsigned there.
+// T: the input. N: computed in. Out: the result. Integer sums and products wrap around, so N is unsigned
+// there.
 template <class Op, class T, class N, class Out>
 void reduce(const ReduceArgs* a, const Run*) {
   for (int64_t o = 0; o < a->outputs; ++o) {
@@ -109,20 +110,20 @@ KernelFn<ReduceArgs> integer() {
 }  // namespace
 
 void fill_reduce(KernelTable* table) {
-#define MO_REDUCE(name, init, map, combine, finish, types)                            \
-  {                                                                                   \
-    Entry<ReduceArgs>* entries = table->reduce[kReduce_##name];                       \
-    using Op = Op_##name;                                                             \
-    entries[kF32] = {floating<Op, float>(), #name "_f32_ref"};                        \
-    entries[kF64] = {floating<Op, double>(), #name "_f64_ref"};                       \
-    entries[kBF16] = {floating<Op, BF16>(), #name "_bf16_ref"};                       \
-    entries[kF16] = {floating<Op, F16>(), #name "_f16_ref"};                          \
-    if constexpr (Op::kTypes != 'F') {                                                \
-      entries[kI64] = {integer<Op, int64_t>(), #name "_i64_ref"};                     \
-      entries[kI32] = {integer<Op, int32_t>(), #name "_i32_ref"};                     \
-      entries[kU8] = {integer<Op, uint8_t>(), #name "_u8_ref"};                       \
-      entries[kBool] = {integer<Op, Bool>(), #name "_bool_ref"};                   \
-    }                                                                                 \
+#define MO_REDUCE(name, init, map, combine, finish, types)        \
+  {                                                               \
+    Entry<ReduceArgs>* entries = table->reduce[kReduce_##name];   \
+    using Op = Op_##name;                                         \
+    entries[kF32] = {floating<Op, float>(), #name "_f32_ref"};    \
+    entries[kF64] = {floating<Op, double>(), #name "_f64_ref"};   \
+    entries[kBF16] = {floating<Op, BF16>(), #name "_bf16_ref"};   \
+    entries[kF16] = {floating<Op, F16>(), #name "_f16_ref"};      \
+    if constexpr (Op::kTypes != 'F') {                            \
+      entries[kI64] = {integer<Op, int64_t>(), #name "_i64_ref"}; \
+      entries[kI32] = {integer<Op, int32_t>(), #name "_i32_ref"}; \
+      entries[kU8] = {integer<Op, uint8_t>(), #name "_u8_ref"};   \
+      entries[kBool] = {integer<Op, Bool>(), #name "_bool_ref"};  \
+    }                                                             \
   }
 #include "kernels/common/reduce.def"
   table->argmax[kF32] = {arg_reduce<true, float>, "argmax_f32_ref"};

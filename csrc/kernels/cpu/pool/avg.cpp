@@ -94,7 +94,8 @@ struct AvgPool {
   }
 };
 
-// A plane at a time: each row of outputs is spread along one row, which is then added to the rows of its window.
+// A plane at a time: each row of outputs is spread along one row, which is then added to the rows of its
+// window.
 template <class C>
 struct AvgPoolGrad {
   using V = Vec<C>;

@@ -16,7 +16,8 @@ struct MaxPool {
   int64_t inside_first, inside_last;  // outputs of a row whose taps all lie inside, when stride_w is 1 or 2
 
   // One output by plain loops: the first maximum in row order, or the last NaN.
-  MO_INLINE static void one(const PoolArgs& a, const C* x, const Taps& rows, int64_t j, C* y, int64_t* index) {
+  MO_INLINE static void one(const PoolArgs& a, const C* x, const Taps& rows, int64_t j, C* y,
+                            int64_t* index) {
     const Taps columns = taps_of(j, a.stride_w, a.pad_w, a.dilation_w, a.kernel_w, a.w);
     C best = kLowest;
     int64_t found = -1;
@@ -36,8 +37,8 @@ struct MaxPool {
 
   // Outputs [j, j + n) of a row, all of whose columns lie inside, a vector at a time: every tap in row order.
   template <int kStep>
-  MO_INLINE static void vector(const PoolArgs& a, const C* x, const Taps& rows, int64_t j, int64_t n, bool full,
-                               C* y, int64_t* index) {
+  MO_INLINE static void vector(const PoolArgs& a, const C* x, const Taps& rows, int64_t j, int64_t n,
+                               bool full, C* y, int64_t* index) {
     const int64_t left = j * kStep - a.pad_w;
     V best(kLowest), found(0);
     bool first = true;
@@ -96,7 +97,8 @@ struct MaxPool {
     for (int64_t j = 0; j < a.out_w; j += V::kLanes) {
       const C* p = padded + j * kStep;
       V best = load_full<kStep, V>(p);
-      for (int64_t q = 1; q < a.kernel_w; ++q) best = max_or_nan(best, load_full<kStep, V>(p + q * a.dilation_w));
+      for (int64_t q = 1; q < a.kernel_w; ++q)
+        best = max_or_nan(best, load_full<kStep, V>(p + q * a.dilation_w));
       a.out_w - j < V::kLanes ? best.store(y + j, a.out_w - j) : best.store(y + j);
     }
   }
@@ -109,7 +111,8 @@ struct MaxPool {
           [](V v, int64_t) { return v; });
       return;
     }
-    if (rows.first < rows.last) column_maxima(args, x, rows, padded + args.pad_w);
+    if (rows.first < rows.last)
+      column_maxima(args, x, rows, padded + args.pad_w);
     else
       for (int64_t c = 0; c < args.w; ++c) padded[args.pad_w + c] = kLowest;
     if (args.stride_w == 1) {

@@ -26,16 +26,12 @@ MO_INLINE VecF evens(VecF a, VecF b) {
   const __m256d pairs = _mm256_castps_pd(_mm256_shuffle_ps(a.v, b.v, 0x88));
   return _mm256_castpd_ps(_mm256_permute4x64_pd(pairs, 0xd8));
 }
-MO_INLINE VecD evens(VecD a, VecD b) {
-  return _mm256_permute4x64_pd(_mm256_unpacklo_pd(a.v, b.v), 0xd8);
-}
+MO_INLINE VecD evens(VecD a, VecD b) { return _mm256_permute4x64_pd(_mm256_unpacklo_pd(a.v, b.v), 0xd8); }
 MO_INLINE VecF odds(VecF a, VecF b) {
   const __m256d pairs = _mm256_castps_pd(_mm256_shuffle_ps(a.v, b.v, 0xdd));
   return _mm256_castpd_ps(_mm256_permute4x64_pd(pairs, 0xd8));
 }
-MO_INLINE VecD odds(VecD a, VecD b) {
-  return _mm256_permute4x64_pd(_mm256_unpackhi_pd(a.v, b.v), 0xd8);
-}
+MO_INLINE VecD odds(VecD a, VecD b) { return _mm256_permute4x64_pd(_mm256_unpackhi_pd(a.v, b.v), 0xd8); }
 #else
 template <int kFirst, class V>
 MO_INLINE V every_second(V a, V b) {
@@ -76,8 +72,8 @@ MO_INLINE V load_full(const C* p) {
     return evens(V::load(p), V::load(p + V::kLanes));
 }
 
-// A row of 2 x 2 windows beside each other: y = finish(join of the four, j) for outputs [0, n), each element read
-// once.
+// A row of 2 x 2 windows beside each other: y = finish(join of the four, j) for outputs [0, n), each element
+// read once.
 template <class V, class C, class Join, class Finish>
 MO_INLINE void row_2x2(const C* top, const C* bottom, int64_t n, C* y, Join join, Finish finish) {
   constexpr int64_t kLanes = V::kLanes;
@@ -107,7 +103,8 @@ struct Taps {
   int64_t start;  // of tap 0, perhaps negative
   int64_t first, last;
 };
-MO_INLINE Taps taps_of(int64_t i, int64_t stride, int64_t pad, int64_t dilation, int64_t kernel, int64_t size) {
+MO_INLINE Taps taps_of(int64_t i, int64_t stride, int64_t pad, int64_t dilation, int64_t kernel,
+                       int64_t size) {
   Taps t{i * stride - pad, 0, 0};
   t.first = t.start < 0 ? (-t.start + dilation - 1) / dilation : 0;
   t.last = t.start < size ? (size - t.start + dilation - 1) / dilation : 0;
@@ -117,7 +114,8 @@ MO_INLINE Taps taps_of(int64_t i, int64_t stride, int64_t pad, int64_t dilation,
 }
 
 // How much of a dimension counts for the average of window i.
-MO_INLINE int64_t counted(int64_t i, int64_t stride, int64_t pad, int64_t kernel, int64_t size, bool include_pad) {
+MO_INLINE int64_t counted(int64_t i, int64_t stride, int64_t pad, int64_t kernel, int64_t size,
+                          bool include_pad) {
   int64_t start = i * stride - pad, end = start + kernel;
   if (end > size + pad) end = size + pad;
   if (!include_pad && start < 0) start = 0;

@@ -28,12 +28,11 @@ struct Ints {
     for (int i = 0; i < kLanes; ++i) p[i] = v[i];
   }
 };
-#define MO_INTS(name, expression)          \
-  MO_INLINE Ints name(Ints a, Ints b) {    \
-    Ints out;                              \
-    for (int i = 0; i < Ints::kLanes; ++i) \
-      out.v[i] = expression;               \
-    return out;                            \
+#define MO_INTS(name, expression)                                 \
+  MO_INLINE Ints name(Ints a, Ints b) {                           \
+    Ints out;                                                     \
+    for (int i = 0; i < Ints::kLanes; ++i) out.v[i] = expression; \
+    return out;                                                   \
   }
 // Sums and products wrap around, as in PyTorch.
 MO_INTS(operator+, (Int(a.v[i]) + Int(b.v[i])).v)
@@ -70,9 +69,9 @@ MO_INLINE Vec<T> first_lanes(Vec<T> x, int64_t n, Vec<T> other) {
 }
 
 // On single numbers, what combines chunks.
-#define MO_NUMBERS(T)                                                                          \
-  MO_INLINE T larger(T a, T b) { return b != b ? b : b > a ? b : a; }                          \
-  MO_INLINE T smaller(T a, T b) { return b != b ? b : b < a ? b : a; }                         \
+#define MO_NUMBERS(T)                                                  \
+  MO_INLINE T larger(T a, T b) { return b != b ? b : b > a ? b : a; }  \
+  MO_INLINE T smaller(T a, T b) { return b != b ? b : b < a ? b : a; } \
   MO_INLINE T truth(T x) { return x != 0; }
 MO_NUMBERS(float)
 MO_NUMBERS(double)

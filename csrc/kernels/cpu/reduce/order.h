@@ -1,7 +1,8 @@
-// The one order in which a reduction combines its elements, so that its bits depend on the values alone. Element i
-// of the reduced space belongs to block i / kReduceBlock, there to a chunk of kChunk, there to lane i % kLanes. A
-// lane combines its elements in order; the lanes are folded in halves; chunks and blocks are combined left to right
-// in Lanes<C>::Wide. Two loops follow it: along the elements of one output, and across many outputs at once.
+// The one order in which a reduction combines its elements, so that its bits depend on the values alone.
+// Element i of the reduced space belongs to block i / kReduceBlock, there to a chunk of kChunk, there to lane
+// i % kLanes. A lane combines its elements in order; the lanes are folded in halves; chunks and blocks are
+// combined left to right in Lanes<C>::Wide. Two loops follow it: along the elements of one output, and across
+// many outputs at once.
 #pragma once
 #include "contract/reduce.h"
 #include "kernels/cpu/reduce/lanes.h"
@@ -10,25 +11,25 @@ MO_ISA_BEGIN
 
 constexpr int64_t kChunk = 1024;
 
-#define MO_REDUCE(name, init_, map_, combine_, finish_, types)                                               \
-  struct Reduce_##name {                                                                                     \
-    static constexpr char kTypes = #types[0];                                                                \
-    template <class X, class E>                                                                              \
-    static MO_INLINE X init([[maybe_unused]] E lowest, [[maybe_unused]] E highest) {                         \
-      return X(init_);                                                                                       \
-    }                                                                                                        \
-    template <class X>                                                                                       \
-    static MO_INLINE X map(X x, [[maybe_unused]] X s) {                                                      \
-      return map_;                                                                                           \
-    }                                                                                                        \
-    template <class X>                                                                                       \
-    static MO_INLINE X combine(X a, X b) {                                                                   \
-      return combine_;                                                                                       \
-    }                                                                                                        \
-    template <class X, class D>                                                                              \
-    static MO_INLINE X finish(X a, [[maybe_unused]] D d) {                                                   \
-      return finish_;                                                                                        \
-    }                                                                                                        \
+#define MO_REDUCE(name, init_, map_, combine_, finish_, types)                       \
+  struct Reduce_##name {                                                             \
+    static constexpr char kTypes = #types[0];                                        \
+    template <class X, class E>                                                      \
+    static MO_INLINE X init([[maybe_unused]] E lowest, [[maybe_unused]] E highest) { \
+      return X(init_);                                                               \
+    }                                                                                \
+    template <class X>                                                               \
+    static MO_INLINE X map(X x, [[maybe_unused]] X s) {                              \
+      return map_;                                                                   \
+    }                                                                                \
+    template <class X>                                                               \
+    static MO_INLINE X combine(X a, X b) {                                           \
+      return combine_;                                                               \
+    }                                                                                \
+    template <class X, class D>                                                      \
+    static MO_INLINE X finish(X a, [[maybe_unused]] D d) {                           \
+      return finish_;                                                                \
+    }                                                                                \
   };
 #include "kernels/common/reduce.def"
 
@@ -79,10 +80,12 @@ template <class Op, class C>
 __attribute__((noinline)) C reduce_chunk(const C* p, int64_t n, C shift) {
   using V = typename Lanes<C>::V;
   const V s(shift);
-  return combine_chunk<Op, C>(n, [=](int64_t i, int64_t left) { return Op::map(load_lanes<V>(p + i, left), s); });
+  return combine_chunk<Op, C>(
+      n, [=](int64_t i, int64_t left) { return Op::map(load_lanes<V>(p + i, left), s); });
 }
 
-// The same for `width` outputs beside each other: rows [0, n) of one chunk are added one at a time, then folded.
+// The same for `width` outputs beside each other: rows [0, n) of one chunk are added one at a time, then
+// folded.
 template <class Op, class C>
 struct RowChunk {
   using V = typename Lanes<C>::V;

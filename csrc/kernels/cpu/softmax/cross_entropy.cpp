@@ -22,7 +22,7 @@ struct CrossEntropy {
   const Run* run;
   Cut cut;
   const C *x, *weight;
-  C *maxima, *logs;        // in saved
+  C *maxima, *logs;               // in saved
   C *smooth, *loss, *row_weight;  // smooth: sum over c of w[c] * (maximum - x[c])
   double all_weights;
 
@@ -129,9 +129,10 @@ struct CrossEntropyGrad {
       return {0, 0, 0, -1};
     }
     const double w = weight ? weight[t] : C(1), e = a->smoothing;
-    const double up = a->reduction == kLossNone   ? g[r]
-                      : a->reduction == kLossMean ? static_cast<double>(g[0]) / saved[2 * cut.outer * cut.inner]
-                                                  : g[0];
+    const double up = a->reduction == kLossNone ? g[r]
+                      : a->reduction == kLossMean
+                          ? static_cast<double>(g[0]) / saved[2 * cut.outer * cut.inner]
+                          : g[0];
     return {static_cast<C>(up * ((1 - e) * w + e / a->n * all_weights)), static_cast<C>(up * e / a->n),
             static_cast<C>(up * (1 - e) * w), t};
   }
@@ -167,7 +168,8 @@ struct CrossEntropyGrad {
       const V row = V::load(rows), each = V::load(eaches);
       for (int64_t i = 0; i < n; ++i) {
         const V wi = w ? V(w[i]) : V(1);
-        store_lanes(result(load_lanes<V>(x + i * stride, left), m, log_sum, row, each, wi), dx + i * stride, left);
+        store_lanes(result(load_lanes<V>(x + i * stride, left), m, log_sum, row, each, wi), dx + i * stride,
+                    left);
       }
       for (int64_t k = 0; k < left; ++k) {
         if (p[k].label >= 0) dx[p[k].label * stride + k] -= p[k].target;
@@ -193,8 +195,10 @@ namespace markone::MARKONE_ISA {
 void fill_cross_entropy(KernelTable* table) {
   table->cross_entropy[kF32] = {CrossEntropy<float>::kernel, MO_KERNEL_NAME("cross_entropy_f32")};
   table->cross_entropy[kF64] = {CrossEntropy<double>::kernel, MO_KERNEL_NAME("cross_entropy_f64")};
-  table->cross_entropy_grad[kF32] = {CrossEntropyGrad<float>::kernel, MO_KERNEL_NAME("cross_entropy_grad_f32")};
-  table->cross_entropy_grad[kF64] = {CrossEntropyGrad<double>::kernel, MO_KERNEL_NAME("cross_entropy_grad_f64")};
+  table->cross_entropy_grad[kF32] = {CrossEntropyGrad<float>::kernel,
+                                     MO_KERNEL_NAME("cross_entropy_grad_f32")};
+  table->cross_entropy_grad[kF64] = {CrossEntropyGrad<double>::kernel,
+                                     MO_KERNEL_NAME("cross_entropy_grad_f64")};
 }
 
 }  // namespace markone::MARKONE_ISA

@@ -1,5 +1,5 @@
-// What softmax and cross-entropy share: the loops along a row that lies in memory (inner == 1), and down the columns
-// of a matrix (inner > 1), many columns at once.
+// What softmax and cross-entropy share: the loops along a row that lies in memory (inner == 1), and down the
+// columns of a matrix (inner > 1), many columns at once.
 #pragma once
 #include "contract/softmax.h"
 #include "kernels/cpu/reduce/order.h"
@@ -20,9 +20,9 @@ template <class C, class Values>
 MO_INLINE C sum_row(int64_t n, Values values) {
   double total = 0;
   for (int64_t start = 0; start < n; start += kChunk) {
-    const double part = combine_chunk<Reduce_sum, C>(
-        n - start < kChunk ? n - start : kChunk,
-        [=](int64_t i, int64_t left) { return values(start + i, left); });
+    const double part =
+        combine_chunk<Reduce_sum, C>(n - start < kChunk ? n - start : kChunk,
+                                     [=](int64_t i, int64_t left) { return values(start + i, left); });
     total = start == 0 ? part : total + part;
   }
   return static_cast<C>(total);
@@ -31,7 +31,8 @@ template <class C>
 MO_INLINE C max_row(const C* p, int64_t n) {
   C best = p[0];
   for (int64_t start = 0; start < n; start += kChunk)
-    best = larger(best, reduce_chunk<Reduce_amax, C>(p + start, n - start < kChunk ? n - start : kChunk, C(0)));
+    best =
+        larger(best, reduce_chunk<Reduce_amax, C>(p + start, n - start < kChunk ? n - start : kChunk, C(0)));
   return best;
 }
 // change(i, left) for the whole row.
@@ -77,8 +78,8 @@ struct Cut {
     per_task = cost < kSoftmaxTask ? kSoftmaxTask / (cost > 0 ? cost : 1) : 1;
     tasks = (outer * tiles + per_task - 1) / per_task;
   }
-  // visit(start, row, left): for rows left is 0 and start the first element; for columns left is how many lie beside
-  // each other from element `start`. `row` is the number of the (first) row.
+  // visit(start, row, left): for rows left is 0 and start the first element; for columns left is how many lie
+  // beside each other from element `start`. `row` is the number of the (first) row.
   template <class V, class Visit>
   MO_INLINE void visit(int64_t task, Visit visit) const {
     const int64_t first = task * per_task, all = outer * tiles;

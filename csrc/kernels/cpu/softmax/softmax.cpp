@@ -13,7 +13,8 @@ struct Softmax {
   static void row(const C* x, C* y, int64_t n) {
     const V m(max_row(x, n));
     if constexpr (kLog) {
-      const V shift(log_of(sum_row<C>(n, [=](int64_t i, int64_t left) { return exp(load_lanes<V>(x + i, left) - m); })));
+      const V shift(log_of(
+          sum_row<C>(n, [=](int64_t i, int64_t left) { return exp(load_lanes<V>(x + i, left) - m); })));
       each_in_row<C>(n, [=](int64_t i, int64_t left) {
         store_lanes((load_lanes<V>(x + i, left) - m) - shift, y + i, left);
       });
@@ -23,7 +24,8 @@ struct Softmax {
         store_lanes(e, y + i, left);
         return e;
       }));
-      each_in_row<C>(n, [=](int64_t i, int64_t left) { store_lanes(load_lanes<V>(y + i, left) / total, y + i, left); });
+      each_in_row<C>(
+          n, [=](int64_t i, int64_t left) { store_lanes(load_lanes<V>(y + i, left) / total, y + i, left); });
     }
   }
   static void column(const C* x, C* y, int64_t n, int64_t stride, int64_t left) {
@@ -69,8 +71,9 @@ struct SoftmaxGrad {
   static MO_INLINE V result(V g, V y, V total) { return kLog ? g - exp(y) * total : y * (g - total); }
 
   static void row(const C* g, const C* y, C* dx, int64_t n) {
-    const V total(sum_row<C>(
-        n, [=](int64_t i, int64_t left) { return term(load_lanes<V>(g + i, left), load_lanes<V>(y + i, left)); }));
+    const V total(sum_row<C>(n, [=](int64_t i, int64_t left) {
+      return term(load_lanes<V>(g + i, left), load_lanes<V>(y + i, left));
+    }));
     each_in_row<C>(n, [=](int64_t i, int64_t left) {
       store_lanes(result(load_lanes<V>(g + i, left), load_lanes<V>(y + i, left), total), dx + i, left);
     });

@@ -15,8 +15,9 @@ struct Neighbours {
 
 template <class C>
 void fill_neighbours(int64_t size, int64_t out_size, bool align_corners, Neighbours<C>* out) {
-  const C scale = align_corners ? (out_size > 1 ? static_cast<C>(size - 1) / static_cast<C>(out_size - 1) : C(0))
-                                : static_cast<C>(size) / static_cast<C>(out_size);
+  const C scale = align_corners
+                      ? (out_size > 1 ? static_cast<C>(size - 1) / static_cast<C>(out_size - 1) : C(0))
+                      : static_cast<C>(size) / static_cast<C>(out_size);
   for (int64_t i = 0; i < out_size; ++i) {
     C at = align_corners ? scale * static_cast<C>(i) : scale * (static_cast<C>(i) + C(0.5)) - C(0.5);
     if (at < 0) at = 0;
@@ -50,7 +51,7 @@ MO_INLINE void add_row(const C* x, C a, int64_t n, C* out) {
 template <class C>
 struct Resize {
   const ResizeArgs* a;
-  const Neighbours<C> *rows, *columns;
+  const Neighbours<C>*rows, *columns;
   C* buffers;  // a row of the input for each slot
   int64_t per_task;
 
@@ -71,7 +72,8 @@ struct Resize {
       }
     }
   }
-  // The gradient: a plane at a time, each row of `in` is spread along one row, which goes to its two neighbours.
+  // The gradient: a plane at a time, each row of `in` is spread along one row, which goes to its two
+  // neighbours.
   static void grad_task(void* context, int64_t plane, int slot) {
     const auto& s = *static_cast<const Resize*>(context);
     const ResizeArgs& a = *s.a;
@@ -115,8 +117,10 @@ namespace markone::MARKONE_ISA {
 void fill_vision(KernelTable* table) {
   table->resize_bilinear[kF32] = {Resize<float>::kernel<false>, MO_KERNEL_NAME("resize_bilinear_f32")};
   table->resize_bilinear[kF64] = {Resize<double>::kernel<false>, MO_KERNEL_NAME("resize_bilinear_f64")};
-  table->resize_bilinear_grad[kF32] = {Resize<float>::kernel<true>, MO_KERNEL_NAME("resize_bilinear_grad_f32")};
-  table->resize_bilinear_grad[kF64] = {Resize<double>::kernel<true>, MO_KERNEL_NAME("resize_bilinear_grad_f64")};
+  table->resize_bilinear_grad[kF32] = {Resize<float>::kernel<true>,
+                                       MO_KERNEL_NAME("resize_bilinear_grad_f32")};
+  table->resize_bilinear_grad[kF64] = {Resize<double>::kernel<true>,
+                                       MO_KERNEL_NAME("resize_bilinear_grad_f64")};
 }
 
 }  // namespace markone::MARKONE_ISA
