@@ -53,6 +53,7 @@ _LAZY_MODULES = (
     "nn",
     "optim",
     "train",
+    "transforms",
     "vision",
     "viz",
 )

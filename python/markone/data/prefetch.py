@@ -121,7 +121,8 @@ def ordered_prefetch(
                     raise error
                 finally:
                     del error  # the traceback refers to this frame
-            yield value
+            taken_out = [value]
             del value
+            yield taken_out.pop()  # so that this frame does not keep it while the consumer works
     finally:
         shared.close()

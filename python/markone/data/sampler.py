@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from .._C import default_generator
 from .random import KeyedRandom
 
 __all__ = [
@@ -24,9 +25,7 @@ T = TypeVar("T", covariant=True)
 def seed_of(generator: Any | None) -> int:
     """The seed of a generator, of the library's default one where None."""
     if generator is None:
-        from ..ops.random import default_generator
-
-        generator = default_generator()
+        generator = default_generator
     seed = getattr(generator, "initial_seed", None)
     if seed is None:
         raise TypeError(f"generator: wants a markone.Generator, got {type(generator).__name__}")
