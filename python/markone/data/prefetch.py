@@ -26,6 +26,10 @@ class _Shared:
         self.results: dict[int, tuple[Any, BaseException | None]] = {}
         self.closed = False
 
+    def ended(self) -> bool:
+        """Whether the consumer has gone."""
+        return self.closed
+
     def close(self) -> None:
         with self.changed:
             self.closed = True
@@ -43,9 +47,9 @@ def _work(shared: _Shared, function: Callable[[Any], Any], start: Callable[[], N
         fault = error
     while True:
         with shared.changed:
-            while not shared.tasks and not shared.closed:
+            while not shared.tasks and not shared.ended():
                 shared.changed.wait()
-            if shared.closed:
+            if shared.ended():
                 return
             number, task = shared.tasks.popleft()
         value: Any = None
@@ -59,7 +63,7 @@ def _work(shared: _Shared, function: Callable[[Any], Any], start: Callable[[], N
             name = threading.current_thread().name
             add_note(failure, f"raised in the data loader's thread '{name}' for {task}")
         with shared.changed:
-            if shared.closed:
+            if shared.ended():
                 return
             shared.results[number] = value, failure
             shared.changed.notify_all()

@@ -42,7 +42,7 @@ class KeyedRandom:
 
     def raw(self, count: int) -> np.ndarray:
         """`count` words of 64 random bits (uint64)."""
-        return self._bits.random_raw(count)  # type: ignore[return-value]
+        return self._bits.random_raw(count)
 
     def random(self, count: int) -> np.ndarray:
         """`count` float64 numbers, uniform in [0, 1), multiples of 2^-53."""

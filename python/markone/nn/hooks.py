@@ -6,7 +6,7 @@ import itertools
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ..autograd import Function
+from ..autograd.function import Function
 from ..tensor import Tensor
 
 if TYPE_CHECKING:

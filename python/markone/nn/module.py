@@ -97,6 +97,7 @@ class Module(Walk):
             self._forget(name)
             self.register_buffer(name, value, value.persistent)
         else:
+            table: Any
             for table, kind in (
                 (self._parameters, Parameter),
                 (self._modules, Module),
@@ -108,7 +109,7 @@ class Module(Walk):
                             f"{type(self).__name__}.{name}: cannot assign a {type(value).__name__}, wants a "
                             f"{kind.__name__} or None"
                         )
-                    table[name] = value  # type: ignore[index]
+                    table[name] = value
                     parameters_changed()
                     return
             object.__setattr__(self, name, value)
@@ -135,9 +136,10 @@ class Module(Walk):
         """Takes a name out of whatever holds it, so that it can be registered as something else."""
         self.__dict__.pop(name, None)
         self._non_persistent_buffers_set.discard(name)
+        table: Any
         for table in (self._parameters, self._modules, self._buffers):
             if table is not keep and name in table:
-                del table[name]  # type: ignore[attr-defined]
+                del table[name]
                 parameters_changed()
 
     def _check_name(self, what: str, name: str, table: Mapping[str, Any]) -> None:

@@ -369,7 +369,7 @@ class ReduceLROnPlateau(LRScheduler):
             return sign * value > sign * self.best * (1.0 + sign * self.threshold)
         return sign * value > sign * self.best + self.threshold
 
-    def step(self, metrics: Any = None) -> None:  # type: ignore[override]
+    def step(self, metrics: Any = None) -> None:
         """Counts this step's metric (a number or a one-element tensor)."""
         if metrics is None:
             raise TypeError("ReduceLROnPlateau.step: wants the metric, got nothing")

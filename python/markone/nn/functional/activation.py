@@ -9,6 +9,7 @@ from ... import ops
 from ...autograd.graph import recording
 from ...autograd.inplace import write_recorded
 from ...ops.index import one_hot
+from ...ops.softmax import softmax as softmax_op
 from ...tensor import Tensor
 
 __all__ = [
@@ -194,7 +195,7 @@ def softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """exp(x_i) / Σ_j exp(x_j) along `dim`."""
     if dtype is not None:
         input = input.to(dtype)
-    return ops.softmax(input, _dim(input, dim))
+    return softmax_op(input, _dim(input, dim))
 
 
 def softmin(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:

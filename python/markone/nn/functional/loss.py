@@ -49,7 +49,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
         return l1_loss(input, target, reduction=reduction)
     same_shapes("smooth_l1_loss", input, target)
     away = ops.abs(input - target)
-    loss = ops.where(away < beta, ops.square(away) * (0.5 / beta), away - 0.5 * beta)  # type: ignore[operator]
+    loss = ops.where(away < beta, ops.square(away) * (0.5 / beta), away - 0.5 * beta)
     return _settle("smooth_l1_loss", loss, reduction)
 
 
@@ -59,7 +59,7 @@ def huber_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", delta:
         raise ValueError(f"huber_loss: delta is {delta}, wants above 0")
     same_shapes("huber_loss", input, target)
     away = ops.abs(input - target)
-    loss = ops.where(away < delta, ops.square(away) * 0.5, (away - 0.5 * delta) * delta)  # type: ignore[operator]
+    loss = ops.where(away < delta, ops.square(away) * 0.5, (away - 0.5 * delta) * delta)
     return _settle("huber_loss", loss, reduction)
 
 
@@ -74,7 +74,7 @@ def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target
     if log_target:
         loss = ops.exp(target) * (target - input)
     else:
-        positive = target > 0  # type: ignore[operator]
+        positive = target > 0
         logs = ops.log(ops.where(positive, target, 1.0))
         loss = ops.where(positive, target * logs, 0.0) - target * input
     if reduction == "batchmean":
@@ -94,7 +94,7 @@ def poisson_nll_loss(
     """exp(x) - y · x, or x - y · log(x + eps); `full` adds Stirling's y log y - y + log(2πy)/2 for y > 1."""
     loss = ops.exp(input) - target * input if log_input else input - target * ops.log(input + eps)
     if full:
-        large = target > 1  # type: ignore[operator]
+        large = target > 1
         safe = ops.where(large, target, 1.0)
         stirling = safe * ops.log(safe) - safe + 0.5 * ops.log(safe * (2 * math.pi))
         loss = loss + ops.where(large, stirling, 0.0)
@@ -113,7 +113,7 @@ def gaussian_nll_loss(
     """(log v + (x - y)² / v) / 2 with v = max(var, eps), through which no gradient of the limit passes."""
     if var.ndim == input.ndim - 1:
         var = var.unsqueeze(-1)
-    with_limit = ops.where(var < eps, eps, var)  # type: ignore[operator]
+    with_limit = ops.where(var < eps, eps, var)
     loss = 0.5 * (ops.log(with_limit) + ops.square(input - target) / with_limit)
     if full:
         loss = loss + 0.5 * math.log(2 * math.pi)

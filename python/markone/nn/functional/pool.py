@@ -47,7 +47,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: int | tuple[int | None, int 
         )
     rows, columns = _windows("adaptive_max_pool2d", input, output_size)
     if _even(rows) and _even(columns):
-        return max_pool2d(input, (rows[0][1], columns[0][1]))  # type: ignore[no-any-return]
+        return max_pool2d(input, (rows[0][1], columns[0][1]))
     input = _join(input, rows, -2, lambda part: part.amax(-2, keepdim=True))
     return _join(input, columns, -1, lambda part: part.amax(-1, keepdim=True))
 

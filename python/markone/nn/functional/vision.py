@@ -97,9 +97,9 @@ def interpolate(
     scales: tuple[float, float] | None = None
     if size is None:
         assert scale_factor is not None
-        scales = (
-            (scale_factor, scale_factor) if isinstance(scale_factor, (int, float)) else tuple(scale_factor)
-        )
+        if isinstance(scale_factor, int | float):
+            scale_factor = (scale_factor, scale_factor)
+        scales = (float(scale_factor[0]), float(scale_factor[1]))
         size = (math.floor(input.shape[2] * scales[0]), math.floor(input.shape[3] * scales[1]))
     wanted = pair("interpolate", "size", size)
     if min(wanted) < 1 or min(input.shape[2:]) < 1:
