@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import harness
 import numpy as np
 import pytest
 
+import harness
 from markone import _C
 
 ISAS = _C.available_isas()
@@ -49,7 +49,9 @@ def make_cases() -> list[harness.Case]:
     cases = []
     for shape, dim in SHAPES:
         label = "x".join(map(str, shape)) + f"-{dim}"
-        dtypes = ("float32", "float64", "bfloat16", "float16") if shape == (64, 10) else ("float32", "float64")
+        dtypes: tuple[str, ...] = ("float32",)
+        if shape in ((64, 10), (70, 33)):
+            dtypes = ("float32", "float64", "bfloat16", "float16")
 
         def add(name: str, count: int, call: Any, reference: Any, tolerance: Any) -> None:
             cases.append(
@@ -119,7 +121,9 @@ def test_rows_do_not_depend_on_the_batch(isa: str) -> None:
 def test_extremes(isa: str) -> None:
     inf = np.inf
     for shape in (((1, 3), 1), ((3, 1), 0)):
-        rows = np.array([[1e4, 0.0, -1e4], [-inf, 0.0, 0.0], [-inf, -inf, -inf], [np.nan, 0.0, 1.0], [inf, 0, 0]])
+        rows = np.array(
+            [[1e4, 0.0, -1e4], [-inf, 0.0, 0.0], [-inf, -inf, -inf], [np.nan, 0.0, 1.0], [inf, 0, 0]]
+        )
         for row in rows:
             a = row.reshape(shape[0]).astype(np.float32)
             y = harness.numpy(_C.softmax(harness.array(a), shape[1])).ravel()
@@ -158,8 +162,8 @@ def problem(shape: tuple[int, ...], dtype: str, seed: int, weighted: bool) -> tu
 
 def reference(
     x: np.ndarray, target: np.ndarray, weight: Any, ignore: int, smoothing: float, reduction: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """The loss and the gradient of its sum with respect to x, in float64."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The loss, the gradient of its sum with respect to x, and the size of the terms of that, in float64."""
     x = x.astype(np.float64)
     rows = x[None] if x.ndim == 1 else x
     n = rows.shape[1]
@@ -175,12 +179,16 @@ def reference(
     with np.errstate(invalid="ignore"):
         if reduction == "mean":
             scale = scale / (w[safe] * counts).sum()
-        gradient = (np.exp(logp) * coefficient.sum(1, keepdims=True) - coefficient) * scale[:, None]
+        pulled = np.exp(logp) * coefficient.sum(1, keepdims=True) * scale[:, None]
+        pushed = coefficient * scale[:, None]
         out = loss.reshape(target.shape) if reduction == "none" else np.asarray((loss * scale).sum())
         if reduction == "mean":
             out = np.asarray(loss.sum() * scale[0]) if len(t) else np.asarray(np.nan)
-    moved = gradient.reshape(rows.shape[0], *rows.shape[2:], n)
-    return out, np.moveaxis(moved, -1, 1).reshape(x.shape)
+
+    def like_x(a: np.ndarray) -> np.ndarray:
+        return np.moveaxis(a.reshape(rows.shape[0], *rows.shape[2:], n), -1, 1).reshape(x.shape)
+
+    return out, like_x(pulled - pushed), like_x(pulled + pushed)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -195,13 +203,13 @@ def test_cross_entropy(isa: str, shape: tuple[int, ...], dtype: str) -> None:
         arrays = [harness.array(v) if v is not None else None for v in (x, target, weight)]
         options = (ignore, smoothing, reduction)
         loss, lse = _C.cross_entropy(*arrays, *options)
-        want, gradient = reference(x, target, weight, ignore, smoothing, reduction)
+        want, gradient, size = reference(x, target, weight, ignore, smoothing, reduction)
         name = f"{shape} {weighted} {smoothing} {reduction} {ignore}"
         scale = max(1.0, float(np.abs(want).max())) * 60
         harness.compare(name, loss, want, 0, scale)
         g = harness.array(np.ones(want.shape, dtype))
         dx = _C.cross_entropy_grad(g, arrays[0], arrays[1], arrays[2], *options, lse)
-        harness.compare(name, dx, gradient, 0, np.abs(gradient) * 60 + 60 * np.abs(gradient).max() / x.shape[-1])
+        harness.compare(name, dx, gradient, 0, 60 * size)
 
 
 def test_cross_entropy_gradient_is_scaled_by_what_comes_back(isa: str) -> None:
@@ -252,7 +260,7 @@ def test_labels_are_checked_where_they_are_used(isa: str) -> None:
     for shape in ((300, 4), (2, 4, 150)):
         x, target, _ = problem(shape, "float32", 2, False)
         bad = target.copy()
-        bad.reshape(-1)[7], bad.reshape(-1)[250] = 4, -1
+        bad.reshape(-1)[[7, 250]] = 4
         arrays = harness.array(x), harness.array(bad)
         message = "cross_entropy: target at flat index 7 is 4, wanted 0 <= value < 4"
         with pytest.raises(IndexError, match=message):
@@ -261,7 +269,8 @@ def test_labels_are_checked_where_they_are_used(isa: str) -> None:
         g = harness.array(np.ones((), np.float32))
         with pytest.raises(IndexError, match="cross_entropy_grad: target at flat index 7 is 4"):
             _C.cross_entropy_grad(g, *arrays, None, -100, 0.0, "mean", lse)
-        assert np.isfinite(harness.numpy(_C.cross_entropy(*arrays, None, 4, 0.0, "none")[0].slice(0, 0, 1, 1))).all()
+        ignored = harness.numpy(_C.cross_entropy(*arrays, None, 4, 0.0, "none")[0]).reshape(-1)
+        assert ignored[7] == ignored[250] == 0 and (np.delete(ignored, [7, 250]) > 0).all()
 
 
 def test_cross_entropy_wrong_arguments() -> None:

@@ -48,7 +48,8 @@ void softmax_grad(const SoftmaxGradArgs* a, const Run*) {
     }
     for (int64_t i = 0; i < a->n; ++i) {
       const int64_t at = i * a->inner;
-      dx[at] = static_cast<T>(kLog ? g[at] - exp(static_cast<double>(y[at])) * total : y[at] * (g[at] - total));
+      dx[at] =
+          static_cast<T>(kLog ? g[at] - exp(static_cast<double>(y[at])) * total : y[at] * (g[at] - total));
     }
   }
 }
@@ -88,6 +89,8 @@ void cross_entropy_grad(const CrossEntropyGradArgs* a, const Run* run) {
   const int64_t rows = a->outer * a->inner;
   const T *weight = static_cast<const T*>(a->weight), *g = static_cast<const T*>(a->g),
           *saved = static_cast<const T*>(a->saved);
+  double all_weights = 0;
+  for (int64_t c = 0; c < a->n; ++c) all_weights += weight ? weight[c] : T(1);
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t start = r / a->inner * a->n * a->inner + r % a->inner, t = a->target[r];
     const T* x = static_cast<const T*>(a->x) + start;
@@ -98,14 +101,13 @@ void cross_entropy_grad(const CrossEntropyGradArgs* a, const Run* run) {
       for (int64_t c = 0; c < a->n; ++c) dx[c * a->inner] = 0;
       continue;
     }
-    const double up = a->reduction == kLossNone ? g[r] : a->reduction == kLossMean ? g[0] / static_cast<double>(saved[2 * rows]) : g[0];
-    double all = 0;
+    const double up = a->reduction == kLossNone   ? g[r]
+                      : a->reduction == kLossMean ? g[0] / static_cast<double>(saved[2 * rows])
+                                                  : g[0];
+    const double all = (1 - a->smoothing) * (weight ? weight[t] : T(1)) + a->smoothing / a->n * all_weights;
     for (int64_t c = 0; c < a->n; ++c) {
-      const double w = weight ? weight[c] : T(1);
-      all += (c == t ? (1 - a->smoothing) * w : 0) + a->smoothing / a->n * w;
-    }
-    for (int64_t c = 0; c < a->n; ++c) {
-      const double w = weight ? weight[c] : T(1), p = exp(static_cast<double>(x[c * a->inner]) - saved[r] - saved[rows + r]);
+      const double w = weight ? weight[c] : T(1),
+                   p = exp(static_cast<double>(x[c * a->inner]) - saved[r] - saved[rows + r]);
       dx[c * a->inner] =
           static_cast<T>(up * (all * p - (c == t ? (1 - a->smoothing) * w : 0) - a->smoothing / a->n * w));
     }

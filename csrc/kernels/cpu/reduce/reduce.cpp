@@ -78,9 +78,9 @@ template <class T, class C, char kTypes>
 struct ResultOf {
   using Type = T;  // F and S
 };
-template <class T, class C>
-struct ResultOf<T, C, 'W'> {
-  using Type = C;
+template <class T>
+struct ResultOf<T, int64_t, 'W'> {
+  using Type = int64_t;
 };
 template <class T, class C>
 struct ResultOf<T, C, 'B'> {
@@ -95,8 +95,8 @@ struct Reduction {
   const ReduceArgs* a;
   void (*load)(const void* in, int64_t at, int64_t stride, int64_t n, C* out);
   void (*put)(void* out, int64_t at, Wide value);
-  bool same;           // the input has the type that is computed in
-  Wide* partial;       // [outputs, blocks]
+  bool same;      // the input has the type that is computed in
+  Wide* partial;  // [outputs, blocks]
   int64_t blocks;
   int64_t per_task;    // outputs along, tiles across, or 1 with more than one block
   int64_t run, tiles;  // across: outputs in a run, tiles of kWidth in it
@@ -159,7 +159,8 @@ struct Reduction {
     RowChunk<Op, C> rows;
     Wide total[kWidth];
     C row[kWidth];
-    for (int64_t c = 0; c < kWidth; ++c) rows.shift[c] = c < width ? shift_at(place.out + c * out_stride) : C(0);
+    for (int64_t c = 0; c < kWidth; ++c)
+      rows.shift[c] = c < width ? shift_at(place.out + c * out_stride) : C(0);
     Walk walk(a, block * kReduceBlock);
     for (int64_t i = 0; i == 0 || i < n; i += kChunk) {
       const int64_t m = n - i < kChunk ? n - i : kChunk;
@@ -214,7 +215,8 @@ struct Reduction {
     r.partial = static_cast<Wide*>(run->scratch);
     r.blocks = args->count > kReduceBlock ? (args->count + kReduceBlock - 1) / kReduceBlock : 1;
     const int64_t d = args->outer_ndim - 1, count = args->count > 0 ? args->count : 1;
-    if (args->outer_shape[d] > 1 && args->outer_in_stride[d] == 1 && args->inner_stride[args->inner_ndim - 1] != 1) {
+    if (args->outer_shape[d] > 1 && args->outer_in_stride[d] == 1 &&
+        args->inner_stride[args->inner_ndim - 1] != 1) {
       r.run = args->outer_shape[d];
       r.tiles = (r.run + kWidth - 1) / kWidth;
       const int64_t all = args->outputs / r.run * r.tiles;
@@ -254,20 +256,20 @@ namespace markone::MARKONE_ISA {
 void fill_reduce_index(KernelTable* table);
 
 void fill_reduce(KernelTable* table) {
-#define MO_REDUCE(name, init, map, combine, finish, types)                                            \
-  {                                                                                                   \
-    Entry<ReduceArgs>* entries = table->reduce[kReduce_##name];                                       \
-    using Op = Reduce_##name;                                                                         \
-    put<Op, float, float>(entries, kF32, MO_KERNEL_NAME(#name "_f32"));                               \
-    put<Op, double, double>(entries, kF64, MO_KERNEL_NAME(#name "_f64"));                             \
-    put<Op, BF16, float>(entries, kBF16, MO_KERNEL_NAME(#name "_bf16"));                              \
-    put<Op, F16, float>(entries, kF16, MO_KERNEL_NAME(#name "_f16"));                                 \
-    if constexpr (Op::kTypes != 'F') {                                                                \
-      put<Op, int64_t, int64_t>(entries, kI64, MO_KERNEL_NAME(#name "_i64"));                         \
-      put<Op, int32_t, int64_t>(entries, kI32, MO_KERNEL_NAME(#name "_i32"));                         \
-      put<Op, uint8_t, int64_t>(entries, kU8, MO_KERNEL_NAME(#name "_u8"));                           \
-      put<Op, Bool, int64_t>(entries, kBool, MO_KERNEL_NAME(#name "_bool"));                       \
-    }                                                                                                 \
+#define MO_REDUCE(name, init, map, combine, finish, types)                    \
+  {                                                                           \
+    Entry<ReduceArgs>* entries = table->reduce[kReduce_##name];               \
+    using Op = Reduce_##name;                                                 \
+    put<Op, float, float>(entries, kF32, MO_KERNEL_NAME(#name "_f32"));       \
+    put<Op, double, double>(entries, kF64, MO_KERNEL_NAME(#name "_f64"));     \
+    put<Op, BF16, float>(entries, kBF16, MO_KERNEL_NAME(#name "_bf16"));      \
+    put<Op, F16, float>(entries, kF16, MO_KERNEL_NAME(#name "_f16"));         \
+    if constexpr (Op::kTypes != 'F') {                                        \
+      put<Op, int64_t, int64_t>(entries, kI64, MO_KERNEL_NAME(#name "_i64")); \
+      put<Op, int32_t, int64_t>(entries, kI32, MO_KERNEL_NAME(#name "_i32")); \
+      put<Op, uint8_t, int64_t>(entries, kU8, MO_KERNEL_NAME(#name "_u8"));   \
+      put<Op, Bool, int64_t>(entries, kBool, MO_KERNEL_NAME(#name "_bool"));  \
+    }                                                                         \
   }
 #include "kernels/common/reduce.def"
   fill_reduce_index(table);
