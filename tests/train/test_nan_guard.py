@@ -51,7 +51,8 @@ def test_a_bad_operation_in_forward_is_named_with_its_layer():
 def test_a_bad_operation_in_backward_is_named():
     trainer, error = run(BadBackward())
     assert error.step == 1 and "gradient of '0.weight' is not finite" in str(error)
-    assert "sqrt" in error.culprit.lower()
+    # The square root's own derivative is infinite; times zero it is NaN in the product below it.
+    assert "mul: its backward gave NaN for input 0 in 1 (BadBackward)" in error.culprit
     assert all(np.isfinite(p.detach().numpy()).all() for p in trainer.model.parameters())
 
 
@@ -72,6 +73,16 @@ def test_a_bad_weight_is_named():
     _, error = run(mo.nn.ReLU(), callbacks=[Spoiling()])
     assert error.step == 3
     assert "the weight '2.bias' was not finite before it: the update of step 2 made it so" in error.culprit
+
+
+def test_a_layer_that_overflows_is_named():
+    class Huge(mo.nn.Module):
+        def forward(self, x):
+            return x * 1e38 * 1e38
+
+    _, error = run(Huge())
+    assert "the loss is" in str(error) and error.step == 1
+    assert error.culprit == "the first layer that made it: 1 (Huge), whose output overflowed"
 
 
 def test_the_check_can_be_off():

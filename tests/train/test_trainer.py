@@ -221,10 +221,11 @@ def test_an_interrupt_saves_between_two_steps(make_trainer, make_loaders, bits, 
     ) as caught:
         trainer.fit(*make_loaders(), epochs=3)
     assert caught.value.exit_code == code and signal.getsignal(number) is before
-    resumed, straight = make_trainer(train.Checkpoint(tmp_path)), make_trainer()
+    resumed = make_trainer(train.Checkpoint(tmp_path))
     resumed.load(tmp_path / "last.safetensors")
     assert resumed.position == 3
     resumed.fit(*make_loaders(), epochs=3)
+    straight = make_trainer()
     straight.fit(*make_loaders(), epochs=3)
     assert bits(resumed) == bits(straight)
 
@@ -247,9 +248,10 @@ def test_an_interrupt_while_validating_repeats_no_step(make_trainer, make_loader
     )
     with pytest.raises(train.Interrupted):
         trainer.fit(*make_loaders(), epochs=2)
-    resumed, straight = make_trainer(train.Checkpoint(tmp_path)), make_trainer()
+    resumed = make_trainer(train.Checkpoint(tmp_path))
     resumed.load(tmp_path / "last.safetensors")
     rows = resumed.fit(*make_loaders(), epochs=2)
+    straight = make_trainer()
     want = straight.fit(*make_loaders(), epochs=2)
     assert bits(resumed) == bits(straight)
     for row in (*rows, *want):

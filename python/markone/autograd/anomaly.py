@@ -19,12 +19,16 @@ from .graph import Node
 
 
 class AnomalyError(RuntimeError):
-    """An operation gave NaN. `op` is its name, `layer` the path of the module that ran (or "")."""
+    """An operation gave NaN.
 
-    def __init__(self, message: str, op: str, layer: str) -> None:
+    `op` is its name, `layer` the path of the module that ran (or ""), `node` that of the graph if in backward.
+    """
+
+    def __init__(self, message: str, op: str, layer: str, node: Any = None) -> None:
         super().__init__(message)
         self.op = op
         self.layer = layer
+        self.node = node
 
 
 class _State(threading.local):
@@ -103,10 +107,10 @@ def _public(names: list[str]) -> str:
     return names[0]
 
 
-def _raise(op: str, message: str) -> None:
+def _raise(op: str, message: str, node: Any = None) -> None:
     layer = module_path()
     where = f" in {layer}" if layer else ""
-    raise AnomalyError(message + where, op, layer)
+    raise AnomalyError(message + where, op, layer, node)
 
 
 def _check_backward(node: Any, grads: Any) -> None:
@@ -116,7 +120,7 @@ def _check_backward(node: Any, grads: Any) -> None:
     try:
         for i, g in enumerate(grads):
             if g is not None and _has_nan(g._array if isinstance(g, Tensor) else g):
-                _raise(node.op.name, f"{node.op.name}: its backward gave NaN for input {i}")
+                _raise(node.op.name, f"{node.op.name}: its backward gave NaN for input {i}", node)
     finally:
         _state.busy = False
 

@@ -17,7 +17,7 @@ from .. import _C
 from ..tensor import Tensor, set_view_refresher
 from .modes import modes
 
-_number = itertools.count(1).__next__
+next_number = itertools.count(1).__next__
 _version_sum = _C.version_sum
 
 
@@ -67,7 +67,7 @@ class HookHandle:
 
     def __init__(self, functions: dict[int, Any], function: Any) -> None:
         self._functions = functions
-        self._key = _number()
+        self._key = next_number()
         functions[self._key] = function
 
     def remove(self) -> None:
@@ -91,7 +91,7 @@ class Node:
         self.saved = saved
         self.version = _version_sum(saved) if saved else 0
         self.ctx = ctx
-        self.number = _number()
+        self.number = next_number()
         self.hooks: Hooks | None = None
 
     def name(self) -> str:

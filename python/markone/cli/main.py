@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
+import tyro
+
 from markone.cli.errors import UsageError
 
 __all__ = ["main"]
@@ -18,12 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     With MARKONE_DEBUG=1 in the environment errors show their traceback.
     """
-    import tyro
-
-    Name = tyro.conf.Positional[str | None]
 
     def train(
-        system: Annotated[Name, tyro.conf.arg(metavar="SYSTEM")] = None,
+        system: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="SYSTEM")] = None,
         *,
         data: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None,
         epochs: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
@@ -85,7 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         return _report(name, error, 2)
     except KeyboardInterrupt as error:
-        return _report(name, error, getattr(error, "exit_code", 130))
+        return _report(
+            name, error if str(error) else KeyboardInterrupt("interrupted"), getattr(error, "exit_code", 130)
+        )
     except BrokenPipeError:
         # Whoever read our output has gone; nothing more may be written, not even when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import time
 import warnings
 from dataclasses import asdict, dataclass
@@ -67,14 +68,17 @@ def run(options: Options) -> None:
     config = _resumed_config(options) if options.resume is not None else _new_config(options)
     splits = _load_data(config)
     folder = options.resume if options.resume is not None else _new_folder(options.out, config)
-    warnings.showwarning = _show_warning
     trainer, loaders = _build(config, splits, folder, options.save_seconds)
     last = folder / "last.safetensors"
     if options.resume is not None and last.exists():
         try:
-            trainer.load(last)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                trainer.load(last)
         except checkpoint.CheckpointError as error:
             raise UsageError(str(error)) from error
+        for warning in caught:
+            print(f"markone train: warning: {warning.message}", file=sys.stderr)
     _print_heading(config, splits, trainer, folder)
     try:
         trainer.fit(loaders["train"], loaders["validation"], config.epochs)
@@ -269,11 +273,3 @@ def _pictures() -> bool:
     from importlib.util import find_spec
 
     return find_spec("matplotlib") is not None
-
-
-def _show_warning(
-    message: Any, category: Any, filename: str, line: int, file: Any = None, text: Any = None
-) -> None:
-    import sys
-
-    print(f"markone train: warning: {message}", file=sys.stderr)

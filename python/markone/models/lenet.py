@@ -64,7 +64,8 @@ class LeNet5(nn.Module):
         """Images [N, 1, 28, 28] to scores [N, num_classes]."""
         if tuple(x.shape[1:]) != (1, 28, 28):
             raise ValueError(f"lenet5: input has shape {list(x.shape)}, wants [N, 1, 28, 28]")
-        return self.classifier(self.features(x))
+        scores: Tensor = self.classifier(self.features(x))
+        return scores
 
 
 def lenet5(num_classes: int = 10) -> LeNet5:

@@ -85,7 +85,7 @@ def load(path: str | os.PathLike[str], *, warn_isa: bool = True) -> dict[str, An
     except OSError as error:
         raise CheckpointError(f"checkpoint: cannot read {path}: {error.strerror or error}") from error
     try:
-        found = dict(safetensors.deserialize(data))
+        found: dict[str, Any] = dict(safetensors.deserialize(data))  # type: ignore[no-untyped-call]
         (header_size,) = struct.unpack("<Q", data[:8])
         about = json.loads(data[8 : 8 + header_size]).get("__metadata__", {}).get("markone")
     except Exception as error:
@@ -103,7 +103,7 @@ def load(path: str | os.PathLike[str], *, warn_isa: bool = True) -> dict[str, An
                 f"checkpoint: {path} has format {about['format']} of markone {about['version']}, "
                 f"this is markone {_C.__version__}, which reads up to format {FORMAT}"
             )
-        state = _unpack(about["tree"], found)
+        state: dict[str, Any] = _unpack(about["tree"], found)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"checkpoint: the header of {path} is damaged: {error!r}") from error
     if warn_isa and about.get("isa") != _C.isa():
@@ -228,7 +228,7 @@ def _unpack(value: Any, tensors: dict[str, dict[str, Any]]) -> Any:
     return _from_file(tensors[value["key"]], kind == "tensor")
 
 
-def _to_file(value: Tensor | np.ndarray, path: str) -> dict[str, Any]:
+def _to_file(value: Any, path: str) -> dict[str, Any]:
     name = str(value.dtype).rpartition(".")[2]
     shape = list(value.shape)
     if name not in _SHORT:
@@ -240,7 +240,7 @@ def _to_file(value: Tensor | np.ndarray, path: str) -> dict[str, Any]:
     return {"dtype": _SHORT[name], "shape": shape, "data": np.ascontiguousarray(value).reshape(-1)}
 
 
-def _from_file(entry: dict[str, Any], as_tensor: bool) -> Tensor | np.ndarray:
+def _from_file(entry: dict[str, Any], as_tensor: bool) -> Any:
     name = _TYPES[entry["dtype"]]
     bits = np.frombuffer(bytearray(entry["data"]), "float16" if name == "bfloat16" else name)
     array = bits.reshape(entry["shape"])

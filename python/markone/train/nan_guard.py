@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from markone.autograd import detect_anomaly
+from markone.autograd import graph
+from markone.autograd.anomaly import AnomalyError, detect_anomaly
 from markone.train.metrics import as_numpy
 
 if TYPE_CHECKING:
@@ -64,12 +65,43 @@ def _bad_input(batch: Any, path: str = "") -> str | None:
     return None
 
 
+class _FoundError(Exception):
+    """Ends a repeated step at the first layer that gave infinity, which is no NaN yet."""
+
+
 def _bad_operation(trainer: Trainer) -> str:
+    # Which layer made which nodes of the graph: they are numbered as they are made.
+    spans: list[tuple[int, int, str]] = []
+    begun: list[int] = []
+
+    def enter(module: Any, inputs: Any) -> None:
+        begun.append(graph.next_number())
+
+    def leave(name: str) -> Any:
+        def look(module: Any, inputs: Any, output: Any) -> None:
+            spans.append((begun.pop(), graph.next_number(), name))
+            if hasattr(output, "dtype") and not _finite(output):
+                raise _FoundError(f"the first layer that made it: {name}, whose output overflowed")
+
+        return look
+
+    handles = []
+    for path, module in trainer.model.named_modules():
+        name = f"{path} ({type(module).__name__})" if path else type(module).__name__
+        handles.append(module.register_forward_pre_hook(enter))
+        handles.append(module.register_forward_hook(leave(name)))
     try:
         with detect_anomaly():
             trainer.repeat_step()
-    except Exception as error:
-        return "; ".join(
-            ["the first operation that made it: " + str(error), *getattr(error, "__notes__", ())]
-        )
-    return "the same step run again gave finite values"
+    except _FoundError as found:
+        return str(found)
+    except AnomalyError as error:
+        text = f"the first operation that made it: {error}"
+        if error.node is not None:
+            inside = [(end - begin, name) for begin, end, name in spans if begin < error.node.number < end]
+            text += f" in {min(inside)[1]}" if inside else ""
+        return text
+    finally:
+        for handle in handles:
+            handle.remove()
+    return "every layer's output is finite and no operation gave NaN: the loss or its gradient overflowed"

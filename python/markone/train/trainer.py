@@ -129,7 +129,7 @@ class Trainer:
 
     def backward(self, loss: Any) -> float:
         """`loss.backward()` with the checks of `check_finite`; returns the loss as a number."""
-        value = loss.item()
+        value: float = loss.item()
         if not self.check_finite or self._explaining:
             loss.backward()
             if self._explaining:
@@ -157,7 +157,7 @@ class Trainer:
 
     def fit(
         self, train_loader: Iterable[Any], val_loader: Iterable[Any] | None = None, epochs: int = 1
-    ) -> list[dict]:
+    ) -> list[dict[str, float]]:
         """Trains until `epochs` epochs are done in all (those before a resume count); returns `history`.
 
         Raises:
@@ -182,9 +182,7 @@ class Trainer:
             self._call("on_interrupt")
             where = f"in epoch {self.epoch + 1} after step {self.step}"
             saved = (
-                f"; saved to {self.saved_to}"
-                if self.saved_to
-                else "; nothing was saved (no Checkpoint callback)"
+                f"saved to {self.saved_to}" if self.saved_to else "nothing was saved (no Checkpoint callback)"
             )
             raise Interrupted(f"interrupted {where}; {saved}", self._signal or signal.SIGINT) from None
         finally:
@@ -266,11 +264,11 @@ class Trainer:
         now = random_state.get()
         if self._epoch_random is not None:
             random_state.set(self._epoch_random)
-        for index, batch in enumerate(self.train_loader):
-            if index == self.position:
-                random_state.set(now)
-            if index >= self.position:
-                yield batch
+        batches = iter(self.train_loader)
+        for _ in range(self.position):
+            next(batches, None)
+        random_state.set(now)
+        yield from batches
 
     @staticmethod
     def _add(sums: dict[str, list[float]], values: dict[str, float], size: int) -> None:
@@ -325,6 +323,7 @@ class Trainer:
         return min(learning[:2], key=lambda p: p.numel(), default=None)
 
     def _bad_gradient(self) -> str | None:
+        name: str
         for name, parameter in self.model.named_parameters():
             if parameter.grad is not None and not bool(isfinite(parameter.grad).all().item()):
                 return name
