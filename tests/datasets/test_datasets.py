@@ -32,6 +32,13 @@ def test_digits():
         train[1437]
 
 
+def test_the_split_is_of_usual_difficulty():
+    train, test = datasets.Digits(), datasets.Digits(False)
+    x, y = train.data.numpy().reshape(-1, 64).astype(float), train.targets.numpy()
+    distances = ((test.data.numpy().reshape(-1, 1, 64) - x) ** 2).sum(2)
+    assert (y[distances.argmin(1)] == test.targets.numpy()).sum() == 356
+
+
 def test_digits_are_scikit_learns():
     sklearn = pytest.importorskip("sklearn.datasets")
     theirs = sklearn.load_digits()

@@ -16,11 +16,14 @@ from .images import LabelledImages
 __all__ = ["Digits"]
 
 _TEST_IMAGES_A_CLASS = 36
+# The first key whose split is of median difficulty: one nearest neighbour gets 98.9 % of the test images right,
+# the median over 60 keys (they range from 96.7 %).
+_SPLIT_KEY = 2
 
 
 def _split(labels: np.ndarray, train: bool) -> np.ndarray:
     """The places of one part: 36 images of each class, drawn once and for all, are the test part."""
-    order = permutation(len(labels), 1998)
+    order = permutation(len(labels), _SPLIT_KEY)
     test = np.zeros(len(labels), dtype=bool)
     for digit in range(10):
         test[order[labels[order] == digit][:_TEST_IMAGES_A_CLASS]] = True

@@ -117,10 +117,10 @@ class Module(Walk):
     def __getattr__(self, name: str) -> Any:
         # Only called for what is not a plain attribute.
         plain = self.__dict__
-        for table in ("_parameters", "_modules", "_buffers"):
-            found = plain.get(table)
-            if found is not None and name in found:
-                return found[name]
+        if "_buffers" in plain:
+            for table in (plain["_parameters"], plain["_modules"], plain["_buffers"]):
+                if name in table:
+                    return table[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __delattr__(self, name: str) -> None:
