@@ -15,6 +15,7 @@ void bind_system(py::module_& m) {
     info["version"] = MARKONE_VERSION;
     info["compiler"] = __VERSION__;
     info["cuda"] = false;
+    info["sanitized"] = !Pool::caches();
 #ifdef NDEBUG
     info["assertions"] = false;
 #else
