@@ -81,9 +81,11 @@ def test_a_long_recording_needs_few_buffers() -> None:
 
 
 def test_outside_memory_lives_as_long_as_the_program() -> None:
+    inputs = [normal(64, seed=5), harness.array(np.ones(64, np.float32))]
     with recording() as program:
-        y = _C.add(normal(64, seed=5), harness.array(np.ones(64, np.float32)))
+        y = _C.add(*inputs)
     want = harness.numpy(y)
+    inputs.clear()
     gc.collect()
     junk = [normal(64, seed=i) for i in range(20)]
     program.replay()

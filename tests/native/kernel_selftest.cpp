@@ -149,7 +149,9 @@ void add_elementwise() {
   for (const Unary& u : unary_list) {
     for (DType t : kFloats) {
       const std::string name = std::string("unary ") + u.name + " " + name_of(t);
-      add(name, u.ulp + 1, 1e-30, [u, t] {
+      // What is small there is the difference of larger numbers.
+      const bool cancels = std::strncmp(u.name, "gelu", 4) == 0;
+      add(name, u.ulp + 1, cancels ? 1 : 1e-30, [u, t] {
         return std::vector<Array>{unary(u.op, random_array({1003}, t)),
                                   unary(u.op, random_array({7}, t, 0.01, 90)),
                                   unary(u.op, random_array({5, 6}, t).transpose(0, 1))};
@@ -247,7 +249,8 @@ void add_reductions() {
   for (DType t : {kF32, kF64, kBF16, kI64, kU8, kBool}) {
     for (ReduceOp op = ReduceOp(0); op < kReduceCount; op = ReduceOp(op + 1)) {
       add(std::string("reduce ") + name_of(op) + " " + name_of(t), 64, 16, [op, t]() -> std::vector<Array> {
-        if (std::string(name_of(op)) == "mean" && !is_floating(t)) return {};
+        const std::string name = name_of(op);
+        if ((name == "mean" || name == "var") && !is_floating(t)) return {};
         const Array x = random_array({5, 67, 33}, t, 0.5, 1.5);
         return {reduce(op, x, {}, false), reduce(op, x, {0}, true), reduce(op, x, {2}, false),
                 reduce(op, x.transpose(0, 2), {0, 1}, false)};
@@ -391,6 +394,7 @@ std::vector<std::string> implementations(const std::string& op) {
 }
 
 int failures = 0;
+int undefined = 0;  // cases of a type that the operation does not take
 void wrong(const Case& c, const std::string& where, const std::string& what) {
   std::printf("WRONG %s on %s: %s\n", c.name.c_str(), where.c_str(), what.c_str());
   ++failures;
@@ -398,7 +402,14 @@ void wrong(const Case& c, const std::string& where, const std::string& what) {
 
 void check(const Case& c) {
   Pool::set_guarded(true);
-  const std::vector<Array> want = run(c, "ref", 1);
+  std::vector<Array> want;
+  try {
+    want = run(c, "ref", 1);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kNotImplemented) throw;
+    ++undefined;
+    return;
+  }
   for (Isa isa : available_isas()) {
     std::vector<std::string> ways = c.op.empty() ? std::vector<std::string>{} : implementations(c.op);
     ways.insert(ways.begin(), "");
@@ -449,6 +460,7 @@ int main(int argc, char** argv) {
     }
     ++done;
   }
-  std::printf("%d cases, %d wrong\n", done, failures);
-  return failures != 0 || done == 0;
+  std::printf("%d cases (%d of them of a type that the operation does not take), %d wrong\n", done, undefined,
+              failures);
+  return failures != 0 || done == undefined;
 }

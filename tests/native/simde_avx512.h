@@ -1,5 +1,5 @@
-// Stands in for the AVX-512 intrinsics in test builds (MARKONE_EMULATE_AVX512): SIMDe's, and the few that its version
-// 0.7.4 lacks. Force-included before a kernel file; nothing of it is in a shipped build.
+// Stands in for the AVX-512 intrinsics in test builds (MARKONE_EMULATE_AVX512): SIMDe's, and the few that its
+// version 0.7.4 lacks. Force-included before a kernel file; nothing of it is in a shipped build.
 #pragma once
 #include <simde/x86/avx512.h>
 #include <stdint.h>
@@ -42,7 +42,8 @@ static inline __m512d emulated_cvtps_pd(__m256 a) {
 static inline __m256 emulated_cvtpd_ps(__m512d a) {
   double lanes[8];
   _mm512_storeu_pd(lanes, a);
-  return _mm256_set_m128(_mm256_cvtpd_ps(_mm256_loadu_pd(lanes + 4)), _mm256_cvtpd_ps(_mm256_loadu_pd(lanes)));
+  return _mm256_set_m128(_mm256_cvtpd_ps(_mm256_loadu_pd(lanes + 4)),
+                         _mm256_cvtpd_ps(_mm256_loadu_pd(lanes)));
 }
 static inline __m256 emulated_extractf32x8_ps(__m512 a, int half) {
   float lanes[16];

@@ -56,8 +56,13 @@ void normal(const NormalArgs* args, const Run*) {
       u = (static_cast<double>(static_cast<uint64_t>(words.word(even)) << 20 | 0x80000) + 0.5) * 0x1p-52;
       turn = words.word(even + 1) * 0x1p-32;
     }
-    const double angle = 6.283185307179586 * turn;
-    const double z = sqrt(-2.0 * log(u)) * (i == even ? cos(angle) : sin(angle));
+    // The nearest quarter turn is taken off first, which is exact, so that the angle is rounded relative to
+    // itself.
+    const double quarter = floor(4 * turn + 0.5), angle = 6.283185307179586 * (turn - quarter / 4);
+    const double c = cos(angle), s = sin(angle);
+    const double cosines[4] = {c, -s, -c, s}, sines[4] = {s, c, -s, -c};
+    const int q = static_cast<int>(quarter) % 4;
+    const double z = sqrt(-2.0 * log(u)) * (i == even ? cosines[q] : sines[q]);
     static_cast<T*>(args->out)[i] = static_cast<T>(args->mean + args->std * z);
   }
 }
