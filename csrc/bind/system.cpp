@@ -15,7 +15,11 @@ void bind_system(py::module_& m) {
     info["version"] = MARKONE_VERSION;
     info["compiler"] = __VERSION__;
     info["cuda"] = false;
-    info["sanitized"] = !Pool::caches();
+#ifdef __SANITIZE_ADDRESS__
+    info["sanitized"] = true;  // no memory is cached then
+#else
+    info["sanitized"] = false;
+#endif
 #ifdef NDEBUG
     info["assertions"] = false;
 #else

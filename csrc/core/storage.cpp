@@ -216,7 +216,6 @@ PoolStats Pool::stats() {
 
 void Pool::set_guarded(bool on) { guarded.store(on); }
 int64_t Pool::damaged_guards() { return damaged.load(); }
-bool Pool::caches() { return kCache; }
 
 PoolScope::PoolScope(Pool* pool) : before_(thread_pool) { thread_pool = pool; }
 PoolScope::~PoolScope() { thread_pool = before_; }

@@ -101,7 +101,6 @@ class Pool {
   // cached. Tests run kernels under it and then ask damaged_guards().
   static void set_guarded(bool on);
   static int64_t damaged_guards();  // how many frees have found a changed guard
-  static bool caches();             // false under a sanitizer, which sees a use after free
 
  private:
   friend class Storage;
