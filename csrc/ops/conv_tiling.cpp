@@ -8,7 +8,7 @@ namespace {
 
 // A block of K: deep enough that loading and storing the sums costs little, and shallow enough that a panel
 // of weights stays in the first cache.
-constexpr int64_t kDepth = 384;
+constexpr int64_t kDepth = 256;
 // What a chunk reads again and again has to stay in the second cache, beside a block of weights.
 constexpr int64_t kTileBytes = 192 * 1024;
 constexpr int64_t kTileColumns = 1024;

@@ -14,7 +14,9 @@ template <class T>
 inline constexpr int64_t kDepth = kDepthFit<T> < 384 ? kDepthFit<T> : 384;
 // With so few rows B is read once, at the speed of memory. A few of its rows at a time are streams that the
 // prefetcher follows, and the part of C stays in the first cache.
-inline constexpr int64_t kFewRows = 4, kStreamDepth = 16, kStreamColumns = 512;
+inline constexpr int kFewRows = 4;
+inline constexpr int kStreamVecs = 8;
+inline constexpr int64_t kStreamDepth = 8, kStreamColumns = 2048;
 // A tile of the direct kernel: enough rows that packing a panel of B is paid for.
 inline constexpr int64_t kDirectRows = 240, kDirectColumns = 128;
 // A packed block of A, kBlockRows x kDepth, stays in the second cache: 120 * 384 * 4 = 180 KiB. One chunk of
@@ -22,6 +24,9 @@ inline constexpr int64_t kDirectRows = 240, kDirectColumns = 128;
 inline constexpr int64_t kBlockRows = 120, kChunkColumns = 512;
 static_assert(kBlockRows <= kGemmMaxRows && kDepth<float> <= kGemmMaxDepth &&
               kDepth<double> <= kGemmMaxDepth);
+
+static_assert(kStreamVecs * kLanes<float> * kDepth<float> <= kGemmMaxPanel * kGemmMaxDepth &&
+              kStreamVecs * kLanes<double> * kDepth<double> <= kGemmMaxPanel * kGemmMaxDepth);
 
 template <class T>
 struct Item {
@@ -69,16 +74,86 @@ void direct_columns(const GemmArgs& args, const Item<T>& item, int64_t row0, int
     TileOut<T> out{nullptr, args.c_row, width, l0 > 0 || args.accumulate, nullptr};
     if (args.bias && l0 + depth == args.k) out.bias = static_cast<const T*>(args.bias) + j;
     const bool whole = width == kWidth || args.b_col != 1;
+    if (depth == kStreamDepth && l0 + 2 * depth <= args.k) {
+      // The same columns of the rows that come next.
+      for (int64_t l = depth; l < 2 * depth; ++l) {
+        for (int64_t i = 0; i < width; i += 64 / static_cast<int64_t>(sizeof(T)))
+          __builtin_prefetch(b + l * b_row + i, 0, 2);
+      }
+    }
     for (int64_t p = 0; p < panels.count; ++p) {
       const int64_t i = row0 + panels.start(p);
       const StridedA<T> a{item.a + i * args.a_row + l0 * args.a_col, args.a_row, args.a_col};
       out.c = item.c + i * args.c_row + j;
-      with_rows<kVecs == kTileVecs ? kTileRows : 2>(panels.rows(p), [&]<int kRows>() {
+      with_rows<kVecs == kTileVecs   ? kTileRows
+                : kVecs == kWideVecs ? 2
+                                     : 1>(panels.rows(p), [&]<int kRows>() {
         if (whole)
           tile<T, kRows, kVecs>(depth, a, RowsB<T>{b, b_row}, out);
         else
           tile<T, kRows, kVecs>(depth, a, RowsEdgeB<T>{b, b_row, width}, out);
       });
+    }
+  }
+}
+
+// A few rows times a B whose columns are contiguous: kLanes columns at a time are turned into rows in
+// registers, so that B passes once, at the speed of memory. kGroups chains hide the latency of the adder.
+template <class T, int kRows, int kGroups>
+void dot_columns(const GemmArgs& args, const Item<T>& item, int64_t col0, int64_t cols) {
+  using V = Vec<T>;
+  constexpr int64_t kN = V::kLanes, kWidth = kGroups * kN;
+  // So far ahead of each of the streams; 512 bytes are the time of a few blocks.
+  constexpr int64_t kAhead = 512 / static_cast<int64_t>(sizeof(T));
+  for (int64_t j = col0; j < col0 + cols; j += kWidth) {
+    const int64_t width = smaller(kWidth, col0 + cols - j);
+    const T* from[kWidth];
+    // Columns past the edge repeat the last one and are never stored.
+    for (int64_t c = 0; c < kWidth; ++c) from[c] = item.b + (c < width ? j + c : j + width - 1) * args.b_col;
+    V acc[kRows][kGroups];
+    for (int r = 0; r < kRows; ++r) {
+      for (int g = 0; g < kGroups; ++g)
+        acc[r][g] =
+            args.accumulate ? V::load(item.c + r * args.c_row + j + g * kN, lanes_of<T>(width, g)) : V(0);
+    }
+    for (int64_t l = 0; l < args.k; l += kN) {
+      const int64_t n = smaller(kN, args.k - l);
+#pragma GCC unroll 2
+      for (int g = 0; g < kGroups; ++g) {
+        V rows[kN];
+        if (n == kN) {
+#pragma GCC unroll 16
+          for (int c = 0; c < kN; ++c) {
+            const T* p = from[g * kN + c] + l;
+            rows[c] = V::load(p);
+            __builtin_prefetch(p + kAhead);
+          }
+        } else {
+          for (int c = 0; c < kN; ++c) rows[c] = V::load(from[g * kN + c] + l, n);
+        }
+        transpose(rows);
+        const T* a = item.a + l * args.a_col;
+        if (n == kN) {
+#pragma GCC unroll 16
+          for (int c = 0; c < kN; ++c) {
+#pragma GCC unroll 4
+            for (int r = 0; r < kRows; ++r)
+              acc[r][g] = fma(V(a[r * args.a_row + c * args.a_col]), rows[c], acc[r][g]);
+          }
+        } else {
+          for (int c = 0; c < n; ++c) {
+            for (int r = 0; r < kRows; ++r)
+              acc[r][g] = fma(V(a[r * args.a_row + c * args.a_col]), rows[c], acc[r][g]);
+          }
+        }
+      }
+    }
+    for (int g = 0; g < kGroups; ++g) {
+      const int64_t lanes = lanes_of<T>(width, g);
+      for (int r = 0; r < kRows; ++r) {
+        if (args.bias) acc[r][g] = acc[r][g] + V::load(static_cast<const T*>(args.bias) + j + g * kN, lanes);
+        acc[r][g].store(item.c + r * args.c_row + j + g * kN, lanes);
+      }
     }
   }
 }
@@ -92,10 +167,16 @@ void direct_chunk(void* context, int64_t chunk, int slot) {
   const int64_t row0 = chunk % grid.row_parts * grid.row_size;
   const Item<T> item(args, chunk / grid.row_parts);
   const int64_t rows = smaller(grid.row_size, args.m - row0), cols = smaller(grid.col_size, args.n - col0);
+  if (args.m <= kFewRows && args.b_row == 1) {
+    return with_rows<kFewRows>(static_cast<int>(args.m),
+                               [&]<int kRows>() { dot_columns<T, kRows, 1>(args, item, col0, cols); });
+  }
   int64_t l0 = 0;
   do {
     const int64_t depth = smaller(grid.depth, args.k - l0);
-    const auto columns = rows <= 2 ? direct_columns<T, kWideVecs> : direct_columns<T, kTileVecs>;
+    const auto columns = rows == 1   ? direct_columns<T, kStreamVecs>
+                         : rows == 2 ? direct_columns<T, kWideVecs>
+                                     : direct_columns<T, kTileVecs>;
     columns(args, item, row0, rows, col0, cols, l0, depth, slot_of<T>(grid.run, slot));
     l0 += depth;
   } while (l0 < args.k);
