@@ -391,7 +391,7 @@ def _from_sequence(data: Any) -> Any:
 def _lower(data: Any) -> Any:
     """Tensors inside sequences become numbers or ndarrays."""
     if isinstance(data, Tensor):
-        return data.detach().numpy() if data.ndim else data.item()  # type: ignore[attr-defined]
+        return data.detach().numpy() if data.ndim else data.item()
     if isinstance(data, list | tuple):
         return [_lower(entry) for entry in data]
     return data

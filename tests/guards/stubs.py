@@ -116,7 +116,8 @@ def _definition(name: str, signature: str, indent: str, overloaded: bool) -> str
         was_unnamed, unnamed = unnamed, re.fullmatch(r"arg\d+", parameter) is not None
         if was_unnamed and not unnamed:
             arguments.append("/")
-        arguments.append(f"{parameter}: {_type(kind, True)}" + (" = ..." if default else ""))
+        none = " | None" if default == "None" and "None" not in kind else ""
+        arguments.append(f"{parameter}: {_type(kind, True)}{none}" + (" = ..." if default else ""))
     if unnamed:
         arguments.append("/")
     head = f"{indent}@typing.overload\n" if overloaded else ""

@@ -21,7 +21,8 @@ from .graph import Node
 class AnomalyError(RuntimeError):
     """An operation gave NaN.
 
-    `op` is its name, `layer` the path of the module that ran (or ""), `node` that of the graph if in backward.
+    `op` is its name, `layer` the path of the module that ran (or ""), `node` that of the graph if in
+    backward.
     """
 
     def __init__(self, message: str, op: str, layer: str, node: Any = None) -> None:

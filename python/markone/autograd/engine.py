@@ -56,7 +56,7 @@ def _accumulate(leaf: Tensor, grad: Any, as_tensor: bool, fresh: bool) -> None:
 def _tensor_add(a: Tensor, b: Tensor) -> Tensor:
     from ..ops import add
 
-    return add(a, b)  # type: ignore[no-any-return]
+    return add(a, b)  # type: ignore[misc]
 
 
 def _reaching(roots: list[Any], targets: set[Any]) -> set[Any]:
@@ -345,7 +345,7 @@ def _hooks_of(op: str, tensor: Tensor) -> Hooks:
     if hooks is None:
         hooks = Hooks()
         setattr(holder, name, hooks)
-    return hooks  # type: ignore[no-any-return]
+    return hooks
 
 
 def retain_grad(tensor: Tensor) -> None:

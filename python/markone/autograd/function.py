@@ -189,7 +189,7 @@ class Function:
             else:
                 fresh.append(Tensor(out._array))
         saved, origins = _saved(ctx._to_save, args, edges, outputs)
-        node = FunctionNode(_OP_OF(cls), edges, saved, [_spec(x) for x in args])
+        node = FunctionNode(_OP_OF(cls), edges, saved, [_spec(x) for x in args])  # type: ignore[arg-type]
         node.user_ctx, node.kind, node.origins = ctx, cls, origins
         node.specs = [_spec(x) for x in outputs]
         ctx._to_save = ()

@@ -79,7 +79,7 @@ def _analytic(output: Tensor, inputs: list[Any], create_graph: bool) -> list[Any
         found = grad(output, inputs, seed, retain_graph=True, create_graph=create_graph, allow_unused=True)
         for matrix, g in zip(out, found, strict=True):
             if g is not None:
-                matrix[:, k] = g.detach().numpy().reshape(-1)  # type: ignore[attr-defined]
+                matrix[:, k] = g.detach().numpy().reshape(-1)
     return out
 
 

@@ -155,7 +155,7 @@ def at_edge(array: Any, edge: Any) -> Tensor:
         return Tensor(array)
     if edge.__class__ in NODES:
         return Tensor(array, True, edge)
-    return edge  # type: ignore[no-any-return]  # the leaf itself
+    return edge  # the leaf itself
 
 
 def refresh_view(tensor: Tensor) -> None:

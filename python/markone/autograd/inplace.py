@@ -97,7 +97,7 @@ def write_recorded(tensor: Tensor, op: str, function: Callable[..., Tensor], *ar
     if out.dtype is not tensor.dtype:
         if out.dtype.is_floating_point and not tensor.dtype.is_floating_point:
             raise RuntimeError(f"{op}: a result of {out.dtype} cannot be stored in place in {tensor.dtype}")
-        out = out.to(tensor.dtype)  # type: ignore[attr-defined]
+        out = out.to(tensor.dtype)
     _C.copy_into(tensor._array, out._array)
     return rebase(tensor, out._grad_fn) if out._grad_fn is not None else tensor
 

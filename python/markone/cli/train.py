@@ -225,7 +225,7 @@ def _build(config: Config, splits: Splits, folder: Path, save_seconds: float) ->
         scheduler=CosineAnnealingLR(optimizer, config.epochs),
         callbacks=callbacks,
     )
-    loaders = {
+    loaders: dict[str, Any] = {
         "train": DataLoader(splits.train, config.batch_size, shuffle=True, num_workers=1),
         "validation": DataLoader(splits.validation, 256),
         "test": DataLoader(splits.test, 256),
@@ -242,7 +242,7 @@ def _test(config: Config, splits: Splits, trainer: Any, loader: Any, folder: Pat
     images = int(table.table.sum())
     print(f"\n{images} test images, the weights after epoch {trainer.epoch} (last.safetensors):\n")
     print(table.text(splits.classes))
-    best = f"epoch {saver.best_epoch}, {100 * saver.best:.2f} %"
+    best = f"epoch {saver.best_epoch}, {100 * (saver.best or 0.0):.2f} %"
     print(f"\nbest on validation: {best} (best.safetensors; not tested)")
     if _pictures():
         from markone import viz

@@ -16,8 +16,8 @@ from .images import LabelledImages
 __all__ = ["Digits"]
 
 _TEST_IMAGES_A_CLASS = 36
-# The first key whose split is of median difficulty: one nearest neighbour gets 98.9 % of the test images right,
-# the median over 60 keys (they range from 96.7 %).
+# The first key whose split is of median difficulty: one nearest neighbour gets 98.9 % of the test images
+# right, the median over 60 keys (they range from 96.7 %).
 _SPLIT_KEY = 2
 
 

@@ -54,11 +54,9 @@ for _module in _MODULES:
         ):
             if not isinstance(_value, type) and _name not in _INTERNAL:
                 FUNCTIONS[_name] = _value
-FUNCTIONS |= {
-    "add": _elementwise_module.add_scaled,
-    "sub": _elementwise_module.sub_scaled,
-    "div": _elementwise_module.div_rounded,
-}
+FUNCTIONS["add"] = _elementwise_module.add_scaled
+FUNCTIONS["sub"] = _elementwise_module.sub_scaled
+FUNCTIONS["div"] = _elementwise_module.div_rounded
 _ALIASES = {
     "subtract": "sub",
     "multiply": "mul",

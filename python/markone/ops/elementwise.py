@@ -193,7 +193,7 @@ def _make_binary(name: str, texts: tuple[str, str]) -> tuple[Any, Any]:
         return input
 
     def reversed_(input: Tensor, other: Any) -> Tensor:
-        return function(other, input)  # type: ignore[no-any-return]
+        return function(other, input)
 
     function.__doc__ = (
         f"{name} of two tensors or a tensor and a number, with broadcasting and type promotion."
@@ -310,10 +310,10 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 def _limited(input: Tensor, limit: Any, keeps: str) -> Tensor:
     limit_value = limit if isinstance(limit, Tensor) else operand("clamp", limit)
     if not isinstance(limit, Tensor) and not recording(input):
-        return binary["maximum" if keeps == "ge" else "minimum"](input, limit_value)  # type: ignore[no-any-return]
+        return binary["maximum" if keeps == "ge" else "minimum"](input, limit_value)
     # The comparison is false for NaN, so it asks for what is replaced.
     outside = compares["lt" if keeps == "ge" else "gt"](input, limit_value)
-    return where(outside, limit_value, input)  # type: ignore[no-any-return]
+    return where(outside, limit_value, input)
 
 
 def clamp_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
@@ -327,9 +327,9 @@ def clamp_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 def div_rounded(input: Any, other: Any, rounding_mode: str | None = None) -> Tensor:
     """input / other; rounding_mode "floor" or "trunc" rounds the quotient (its gradient is zero)."""
     if rounding_mode is None:
-        return binary["div"](input, other)  # type: ignore[no-any-return]
+        return binary["div"](input, other)
     if rounding_mode == "floor":
-        return binary["floor_divide"](input, other)  # type: ignore[no-any-return]
+        return binary["floor_divide"](input, other)
     if rounding_mode == "trunc":
         quotient = binary["div"](input, other)
         out = unary["trunc"](quotient)
@@ -338,18 +338,18 @@ def div_rounded(input: Any, other: Any, rounding_mode: str | None = None) -> Ten
         if whole and not isinstance(other, float):
             dtype = kinds[0] if len(kinds) == 1 else _C.promote_types(*kinds)
             return Tensor(_C.cast(out._array, dtype))
-        return out  # type: ignore[no-any-return]
+        return out
     raise ValueError(f"div: rounding_mode {rounding_mode!r}, wants None, 'floor' or 'trunc'")
 
 
 def add_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """input + alpha * other."""
-    return add(input, other if alpha == 1 else mul(other, alpha))  # type: ignore[no-any-return]
+    return add(input, other if alpha == 1 else mul(other, alpha))
 
 
 def sub_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """input - alpha * other."""
-    return sub(input, other if alpha == 1 else mul(other, alpha))  # type: ignore[no-any-return]
+    return sub(input, other if alpha == 1 else mul(other, alpha))
 
 
 __all__ = ["clamp", "clamp_", "edge_of", "where"]

@@ -385,7 +385,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         )
     from .cast import to
 
-    return where(mask, to(filled, input.dtype), input)  # type: ignore[no-any-return]
+    return where(mask, to(filled, input.dtype), input)
 
 
 def masked_fill_(input: Tensor, mask: Tensor, value: Any) -> Tensor:
@@ -412,7 +412,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
 
 def argwhere(input: Tensor) -> Tensor:
     """nonzero."""
-    return nonzero(input)  # type: ignore[no-any-return]
+    return nonzero(input)
 
 
 def take(input: Tensor, index_: Tensor) -> Tensor:
@@ -425,7 +425,7 @@ def _triangle(op: str, input: Tensor, diagonal: int, lower: bool) -> Tensor:
         raise RuntimeError(f"{op}: wants at least 2 dimensions, got shape {list(input.shape)}")
     rows, columns = input.shape[-2:]
     keep = np.tri(rows, columns, diagonal if lower else diagonal - 1, dtype=bool)
-    return where(Tensor(_C.from_numpy(keep if lower else ~keep)), input, 0)  # type: ignore[no-any-return]
+    return where(Tensor(_C.from_numpy(keep if lower else ~keep)), input, 0)
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:

@@ -121,14 +121,14 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """All products of two vectors' elements [n, m]."""
     _fixed("outer", (1, 1), input, vec2)
-    return mul(reshape(input, (-1, 1)), vec2)  # type: ignore[no-any-return]
+    return mul(reshape(input, (-1, 1)), vec2)
 
 
 def _scaled_add(input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     product = product if alpha == 1 else mul(product, alpha)
     if beta == 0:  # the input's NaN does not count
         return product
-    return add(input if beta == 1 else mul(input, beta), product)  # type: ignore[no-any-return]
+    return add(input if beta == 1 else mul(input, beta), product)
 
 
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
@@ -183,7 +183,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     b = None if bias is None else tensor_arg("linear", bias, "bias")
     if w.ndim == 1:  # one output without its dimension
         out = matmul(input, weight)
-        return out if bias is None else add(out, bias)  # type: ignore[no-any-return]
+        return out if bias is None else add(out, bias)
     y = _C.linear(x, w, b)
     if not recording(input, weight, bias):
         return Tensor(y)
@@ -194,9 +194,9 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input1 [n, a], weight [o, a, b], input2 [n, b] give [n, o]."""
-    inner = matmul(input1.unsqueeze(-2).unsqueeze(-3), weight)  # type: ignore[attr-defined]
-    out = reshape(matmul(inner, input2.unsqueeze(-1).unsqueeze(-3)), (*input1.shape[:-1], weight.shape[0]))  # type: ignore[attr-defined]
-    return out if bias is None else add(out, bias)  # type: ignore[no-any-return]
+    inner = matmul(input1.unsqueeze(-2).unsqueeze(-3), weight)
+    out = reshape(matmul(inner, input2.unsqueeze(-1).unsqueeze(-3)), (*input1.shape[:-1], weight.shape[0]))
+    return out if bias is None else add(out, bias)
 
 
 __all__ = ["linear", "matmul", "transpose"]

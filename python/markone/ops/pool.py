@@ -149,7 +149,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
     # Unequal windows: a matrix of means on each side.
     rows, columns = _means(h, oh, input.dtype), _means(w, ow, input.dtype)
-    return _unbatched(matmul(matmul(rows, input), columns.transpose(0, 1)), single)  # type: ignore[attr-defined]
+    return _unbatched(matmul(matmul(rows, input), columns.transpose(0, 1)), single)
 
 
 def _means(size: int, out: int, dtype: Any) -> Tensor:

@@ -217,7 +217,7 @@ def _dropout_differentiable(node: Node, g: Tensor) -> Any:
     from .elementwise import where
 
     mask, p = node.tensors()[0], node.ctx
-    scaled = g if p >= 1 else g * (1.0 / (1.0 - p))  # type: ignore[operator]
+    scaled = g if p >= 1 else g * (1.0 / (1.0 - p))
     return (where(mask, scaled, 0),)
 
 

@@ -265,7 +265,7 @@ def std(
     input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
 ) -> Tensor:
     """The square root of var."""
-    return unary["sqrt"](var(input, dim, unbiased, keepdim, correction=correction))  # type: ignore[no-any-return]
+    return unary["sqrt"](var(input, dim, unbiased, keepdim, correction=correction))
 
 
 def var_mean(
@@ -290,7 +290,7 @@ def norm(input: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> T
     if p == 1:
         return sum(size, dim, keepdim)
     power = binary["pow"]
-    return power(sum(power(size, p), dim, keepdim), 1.0 / p)  # type: ignore[no-any-return]
+    return power(sum(power(size, p), dim, keepdim), 1.0 / p)
 
 
 def _norm_differentiable(node: Node, g: Tensor) -> Any:
@@ -317,12 +317,12 @@ def _root_of_squares(input: Tensor, dim: Any, keepdim: bool) -> Tensor:
 
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log(sum(exp(input))) over dim, without overflow."""
-    top = amax(input, dim, True).detach()  # type: ignore[attr-defined]
+    top = amax(input, dim, True).detach()
     top = where(unary_isinf(top), 0, top)
     dims = dims_of("logsumexp", dim, input.ndim)
     total = add(unary["log"](sum(unary["exp"](sub(input, top)), dims, True)), top)
     if keepdim:
-        return total  # type: ignore[no-any-return]
+        return total
     return reshape(total, tuple(n for i, n in enumerate(input.shape) if i not in dims))
 
 

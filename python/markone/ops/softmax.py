@@ -116,7 +116,7 @@ def _composed_cross_entropy(
         soft = sum_(smooth)
     else:
         soft = binary["div"](sum_(smooth), _weight_sum(target, weight, kept, x.dtype))
-    return add(mul(hard, 1 - smoothing), mul(soft, smoothing / classes))  # type: ignore[no-any-return]
+    return add(mul(hard, 1 - smoothing), mul(soft, smoothing / classes))
 
 
 def _weight_sum(target: Tensor, weight: Any, kept: Tensor, dtype: Any) -> Tensor:
@@ -181,11 +181,11 @@ def cross_entropy(
         )
         return reshape(loss, ()) if reduction == "none" else loss
     w = None if weight is None else tensor_arg("cross_entropy", weight, "weight")
-    loss, lse = _C.cross_entropy(x, labels, w, ignore_index, label_smoothing, reduction)
+    value, lse = _C.cross_entropy(x, labels, w, ignore_index, label_smoothing, reduction)
     if not recording(input):
-        return Tensor(loss)
+        return Tensor(value)
     ctx = (ignore_index, label_smoothing, reduction)
-    return Tensor(loss, True, Node(_CROSS_ENTROPY, (edge_of(input),), (x, labels, w, lse), ctx))
+    return Tensor(value, True, Node(_CROSS_ENTROPY, (edge_of(input),), (x, labels, w, lse), ctx))
 
 
 def _soft_cross_entropy(
@@ -203,7 +203,7 @@ def _soft_cross_entropy(
         terms = mul(terms, reshape(weight, (-1,) + (1,) * (input.ndim - dim - 1)))
     loss = unary["neg"](sum_(terms, dim))
     if reduction == "mean":
-        return binary["div"](sum_(loss), float(max(loss.numel(), 1)))  # type: ignore[no-any-return]
+        return binary["div"](sum_(loss), float(max(loss.numel(), 1)))
     return reduced(loss, reduction)
 
 
@@ -239,7 +239,7 @@ def nll_loss(
         loss = mul(loss, reshape(gather(weight, 0, reshape(safe, (-1,))), target.shape))
     loss = where(kept, loss, 0)
     if reduction == "mean":
-        return binary["div"](sum_(loss), _weight_sum(target, weight, kept, input.dtype))  # type: ignore[no-any-return]
+        return binary["div"](sum_(loss), _weight_sum(target, weight, kept, input.dtype))
     return reduced(loss, reduction)
 
 
