@@ -57,8 +57,8 @@ void pack(T* dst, const T* src, int64_t stride_i, int64_t stride_l, int64_t coun
       for (; i < width; i += kN) V::load(from + i, i < count ? count - i : 0).store(to + i);
     }
   } else if (stride_l == 1 && (width <= kN || width % kN == 0)) {
-    // kN rows of the source at a time, each a stream of its own. A store writes a whole vector; where the panel
-    // is narrower the next one covers the rest.
+    // kN rows of the source at a time, each a stream of its own. A store writes a whole vector; where the
+    // panel is narrower the next one covers the rest.
     for (int64_t i = 0; i < width; i += kN) {
       for (int64_t l = 0; l < depth; l += kN) {
         const int64_t n = depth - l < kN ? depth - l : kN;
