@@ -82,12 +82,12 @@ MO_INLINE V horner(V x, const double (&c)[n]) {
 }
 
 // exp(r) - 1 for |r| <= ln(2)/2, from its Taylor series.
-template <class V>
+template <class V, int kTerms = Real<V>::kExpTerms>
 MO_INLINE V expm1_reduced(V r) {
   constexpr double c[] = {1.0 / 2,       1.0 / 6,         1.0 / 24,         1.0 / 120,
                           1.0 / 720,     1.0 / 5040,      1.0 / 40320,      1.0 / 362880,
                           1.0 / 3628800, 1.0 / 39916800., 1.0 / 479001600., 1.0 / 6227020800.};
-  constexpr int last = Real<V>::kExpTerms - 2;
+  constexpr int last = kTerms - 2;
   V sum(c[last]);
 #pragma GCC unroll 16
   for (int i = last - 1; i >= 0; --i) sum = fma(sum, r, V(c[i]));
@@ -99,11 +99,11 @@ MO_INLINE V reduce_exp(V x, V* n) {
   *n = round(x * V(1.4426950408889634));
   return fma(*n, V(-Real<V>::kLn2Low), fma(*n, V(-Real<V>::kLn2High), x));
 }
-template <class V>
+template <class V, int kTerms = Real<V>::kExpTerms>
 MO_INLINE V exp(V x) {
   V n;
   const V r = reduce_exp(clamped(x, Real<V>::kExpLow, Real<V>::kExpHigh), &n);
-  return scale(V(1.0) + expm1_reduced(r), n);
+  return scale(V(1.0) + expm1_reduced<V, kTerms>(r), n);
 }
 template <class V>
 MO_INLINE V exp2(V x) {
@@ -132,14 +132,14 @@ MO_INLINE V split_exponent(V x, V* e) {
 }
 // log(1 + f) = f - (f^2/2 - s (f^2/2 + R)), s = f / (2 + f), R from the series of 2 artanh(s) - 2 s; the
 // caller adds `low` at the size where it still counts.
-template <class V>
+template <class V, int kTerms = Real<V>::kLogTerms>
 MO_INLINE V log_reduced(V f, V low) {
   constexpr double c[] = {2.0 / 3,  2.0 / 5,  2.0 / 7,  2.0 / 9,  2.0 / 11, 2.0 / 13,
                           2.0 / 15, 2.0 / 17, 2.0 / 19, 2.0 / 21, 2.0 / 23};
   const V s = f / (V(2.0) + f), z = s * s;
-  V sum(c[Real<V>::kLogTerms - 1]);
+  V sum(c[kTerms - 1]);
 #pragma GCC unroll 16
-  for (int i = Real<V>::kLogTerms - 2; i >= 0; --i) sum = fma(sum, z, V(c[i]));
+  for (int i = kTerms - 2; i >= 0; --i) sum = fma(sum, z, V(c[i]));
   const V half_square = V(0.5) * f * f;
   return f - (half_square - fma(s, fma(z, sum, half_square), low));
 }
@@ -149,11 +149,11 @@ MO_INLINE V log_special(V x, V y) {
   y = where(x == V(0.0), V(-kInfinity), y);
   return where(x >= V(0.0), y, V(kNaN));
 }
-template <class V>
+template <class V, int kTerms = Real<V>::kLogTerms>
 MO_INLINE V log_positive(V x) {
   V e;
   const V m = split_exponent(x, &e);
-  return fma(e, V(Real<V>::kLn2High), log_reduced(m - V(1.0), e * V(Real<V>::kLn2Low)));
+  return fma(e, V(Real<V>::kLn2High), log_reduced<V, kTerms>(m - V(1.0), e * V(Real<V>::kLn2Low)));
 }
 template <class V>
 MO_INLINE V log(V x) {
@@ -226,12 +226,6 @@ MO_INLINE V erf(V x) {
 }
 
 // The functions below work in double: a float vector goes through two double ones and rounds once.
-#define MO_IN_DOUBLE_1(name)              \
-  MO_INLINE VecF name(VecF x) {           \
-    VecD low, high;                       \
-    widen(x, &low, &high);                \
-    return narrow(name(low), name(high)); \
-  }
 #define MO_IN_DOUBLE_2(name)                                 \
   MO_INLINE VecF name(VecF a, VecF b) {                      \
     VecD a_low, a_high, b_low, b_high;                       \
@@ -260,6 +254,14 @@ __attribute__((noinline)) VecD each_lane(VecD a, VecD b) {
 struct SinCos {
   VecD sin, cos;
 };
+// The sine and cosine of n pi/2 + y from those of y.
+MO_INLINE SinCos turned(VecD n, VecD sine, VecD cosine) {
+  const VecD quadrant = n - VecD(4.0) * floor(n * VecD(0.25));
+  const auto odd = (quadrant == VecD(1.0)) | (quadrant == VecD(3.0));
+  const VecD a = where(odd, cosine, sine), b = where(odd, sine, cosine);
+  return {where(quadrant >= VecD(2.0), -a, a),
+          where((quadrant == VecD(1.0)) | (quadrant == VecD(2.0)), -b, b)};
+}
 // x = n pi/2 + y, |y| <= pi/4, with pi/2 in three parts whose products with n are exact; good to |x| = 10^5.
 constexpr double kTrigHigh = 1e5;
 MO_INLINE SinCos sin_cos(VecD x) {
@@ -290,31 +292,35 @@ MO_INLINE SinCos sin_cos(VecD x) {
   // 1 - z/2 rounds; what it loses goes back in.
   const VecD head = VecD(1.0) - half;
   const VecD cosine = head + (((VecD(1.0) - head) - half) + fma(z * z, horner(z, c), -(y * rest)));
-  const VecD quadrant = n - VecD(4.0) * floor(n * VecD(0.25));
-  const auto odd = (quadrant == VecD(1.0)) | (quadrant == VecD(3.0));
-  const VecD a = where(odd, cosine, sine), b = where(odd, sine, cosine);
-  return {where(quadrant >= VecD(2.0), -a, a),
-          where((quadrant == VecD(1.0)) | (quadrant == VecD(2.0)), -b, b)};
+  return turned(n, sine, cosine);
 }
-MO_INLINE VecD sin(VecD x) {
-  const VecD y = where(x == VecD(0.0), x, sin_cos(x).sin);
-  const auto far = abs(x) > VecD(kTrigHigh);
-  return any(far) ? where(far, each_lane<::sin>(x), y) : y;
+// The same to 2^-32 or so, for float.
+MO_INLINE SinCos sin_cos_short(VecD x) {
+  const VecD n = round(x * VecD(0.6366197723675814));
+  const VecD y = (x - n * VecD(0x1.921fb544p+0)) - n * VecD(0x1.0b4611a626331p-34);
+  const VecD z = y * y;
+  constexpr double s[] = {-1.0 / 6, 1.0 / 120, -1.0 / 5040, 1.0 / 362880, -1.0 / 39916800.0};
+  constexpr double c[] = {-0.5, 1.0 / 24, -1.0 / 720, 1.0 / 40320, -1.0 / 3628800, 1.0 / 479001600.0};
+  return turned(n, fma(y * z, horner(z, s), y), fma(z, horner(z, c), VecD(1.0)));
 }
-MO_INLINE VecD cos(VecD x) {
-  const VecD y = sin_cos(x).cos;
-  const auto far = abs(x) > VecD(kTrigHigh);
-  return any(far) ? where(far, each_lane<::cos>(x), y) : y;
-}
-MO_INLINE VecD tan(VecD x) {
-  const SinCos both = sin_cos(x);
-  const VecD y = where(x == VecD(0.0), x, both.sin / both.cos);
-  const auto far = abs(x) > VecD(kTrigHigh);
-  return any(far) ? where(far, each_lane<::tan>(x), y) : y;
-}
-MO_IN_DOUBLE_1(sin)
-MO_IN_DOUBLE_1(cos)
-MO_IN_DOUBLE_1(tan)
+// Far angles go through the C library, whose reduction is exact.
+#define MO_TRIGONOMETRIC(name, value)                                            \
+  MO_INLINE VecD name##_of(VecD x, SinCos both) {                                \
+    const VecD y = value;                                                        \
+    const auto far = abs(x) > VecD(kTrigHigh);                                   \
+    return any(far) ? where(far, each_lane<::name>(x), y) : y;                   \
+  }                                                                              \
+  MO_INLINE VecD name(VecD x) { return name##_of(x, sin_cos(x)); }               \
+  MO_INLINE VecD name##_short(VecD x) { return name##_of(x, sin_cos_short(x)); } \
+  MO_INLINE VecF name(VecF x) {                                                  \
+    VecD low, high;                                                              \
+    widen(x, &low, &high);                                                       \
+    return narrow(name##_short(low), name##_short(high));                        \
+  }
+MO_TRIGONOMETRIC(sin, where(x == VecD(0.0), x, both.sin))
+MO_TRIGONOMETRIC(cos, both.cos)
+MO_TRIGONOMETRIC(tan, where(x == VecD(0.0), x, both.sin / both.cos))
+#undef MO_TRIGONOMETRIC
 
 MO_INLINE VecD atan2(VecD y, VecD x) { return each_lane<::atan2>(y, x); }
 MO_IN_DOUBLE_2(atan2)
@@ -341,7 +347,9 @@ MO_INLINE V floor_divide(V a, V b) {
 MO_INLINE VecD pow(VecD a, VecD b) { return each_lane<::pow>(a, b); }
 // exp(b log |a|) in double has 2^-24 to spare; then C's rules for signs and the special values.
 MO_INLINE VecD pow_wide(VecD a, VecD b) {
-  VecD y = exp(b * log(abs(a)));
+  // Fewer terms than a double needs: the exponent is good to 2^-34.
+  const VecD size = abs(a);
+  VecD y = exp<VecD, 10>(b * log_special(size, log_positive<VecD, 7>(size)));
   const VecD whole = trunc(b);
   const VecD half = b * VecD(0.5);
   const auto odd = (whole == b) & (trunc(half) != half);
@@ -357,7 +365,6 @@ MO_INLINE VecF pow(VecF a, VecF b) {
   return narrow(pow_wide(a_low, b_low), pow_wide(a_high, b_high));
 }
 
-#undef MO_IN_DOUBLE_1
 #undef MO_IN_DOUBLE_2
 
 MO_ISA_END

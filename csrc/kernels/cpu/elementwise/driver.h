@@ -195,6 +195,8 @@ struct DriverContext {
   int64_t total;
   bool rows;       // long rows are walked one by one, else the row-major order is walked as one
   bool direct[4];  // no buffer is needed: the inputs, then the output
+  // Not 0: the input repeats after so many elements in row-major order, as a bias does, and fits in a buffer.
+  int64_t period[3];
 };
 
 inline void report_zeros(const DriverContext& c, const void* divisor, int64_t first, int64_t n) {
@@ -208,7 +210,7 @@ inline void drive_chunk(void* context, int64_t chunk, int) {
   const auto& c = *static_cast<const DriverContext*>(context);
   const ElementwiseArgs* args = c.args;
   const KernelSpec* spec = c.spec;
-  alignas(64) char buffers[4][kBlock * 8];
+  alignas(64) char buffers[4][2 * kBlock * 8];  // twice, for what repeats
   alignas(64) char stored[kBlock * 8];
   const void* in[3] = {};
   const void* filled[3] = {};  // the element that fills buffer k
@@ -223,6 +225,21 @@ inline void drive_chunk(void* context, int64_t chunk, int) {
     }
   }
   const int64_t last = args->ndim - 1, row = args->shape[last];
+  for (int k = 0; k < spec->inputs; ++k) {
+    const int64_t period = c.period[k];
+    if (!period) continue;
+    const Format& f = *spec->in[k];
+    if (f.load) {
+      f.load(buffers[k], args->in[k], nullptr, nullptr, period);
+    } else {
+      __builtin_memcpy(buffers[k], args->in[k], static_cast<size_t>(period * f.stored));
+    }
+    for (int64_t have = period; have < kBlock + period;) {
+      const int64_t left = kBlock + period - have, n = have < left ? have : left;
+      __builtin_memcpy(buffers[k] + have * f.computed, buffers[k], static_cast<size_t>(n * f.computed));
+      have += n;
+    }
+  }
   const int64_t begin = chunk * kChunk, end = begin + kChunk < c.total ? begin + kChunk : c.total;
   int64_t at[8], left_over = begin;
   for (int64_t d = last; d >= 0; --d) {
@@ -241,6 +258,10 @@ inline void drive_chunk(void* context, int64_t chunk, int) {
     for (int k = 0; k < spec->inputs; ++k) {
       if (!args->in[k]) continue;
       const Format& f = *spec->in[k];
+      if (c.period[k]) {
+        in[k] = buffers[k] + i % c.period[k] * f.computed;
+        continue;
+      }
       const int64_t* stride = args->in_stride[k];
       auto* base = static_cast<const char*>(args->in[k]);
       const char* here = base + (c.rows ? offset(stride) : i) * f.stored;
@@ -255,7 +276,7 @@ inline void drive_chunk(void* context, int64_t chunk, int) {
         alignas(8) char one[8];
         __builtin_memcpy(one, here, static_cast<size_t>(f.stored));
         if (f.load) f.load(one, here, nullptr, nullptr, 1);
-        splat(f.computed, buffers[k], one, kBlock);
+        splat(f.computed, buffers[k], one, row < kBlock ? row : kBlock);
         continue;
       }
       if (c.rows && stride[last] == 1 && f.load) {
@@ -292,15 +313,29 @@ inline void drive_chunk(void* context, int64_t chunk, int) {
   }
 }
 
+// The number of elements after which a dense operand repeats because its leading dimensions are broadcast; 0
+// where it does not or does not fit.
+inline int64_t period_of(const ElementwiseArgs* args, const int64_t* stride) {
+  int64_t step = 1, d = args->ndim - 1;
+  for (; d >= 0 && stride[d] == step; --d) step *= args->shape[d];
+  for (; d >= 0; --d) {
+    if (stride[d] != 0) return 0;
+  }
+  return step <= kBlock ? step : 0;
+}
+
 inline void drive(const ElementwiseArgs* args, const Run* run, const KernelSpec* spec) {
-  DriverContext c{args, run, spec, 1, false, {}};
+  DriverContext c{args, run, spec, 1, false, {}, {}};
   for (int64_t d = 0; d < args->ndim; ++d) c.total *= args->shape[d];
   const int64_t last = args->ndim - 1;
   c.rows = args->ndim == 1 || args->shape[last] >= kLongRow;
   const auto direct = [&](const int64_t* stride, bool converts) {
     return !converts && (c.rows ? stride[last] == 1 || c.total == 1 : is_dense(args, stride));
   };
-  for (int k = 0; k < spec->inputs; ++k) c.direct[k] = direct(args->in_stride[k], spec->in[k]->load);
+  for (int k = 0; k < spec->inputs; ++k) {
+    c.direct[k] = direct(args->in_stride[k], spec->in[k]->load);
+    if (!c.rows && !c.direct[k] && args->in[k]) c.period[k] = period_of(args, args->in_stride[k]);
+  }
   c.direct[3] = direct(args->out_stride, spec->out->store);
   const int64_t chunks = (c.total + kChunk - 1) / kChunk;
   if (chunks == 1) return drive_chunk(&c, 0, 0);
