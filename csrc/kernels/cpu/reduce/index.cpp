@@ -1,6 +1,6 @@
 // argmax and argmin: where the largest or smallest element along one dimension is.
 #include "contract/table.h"
-#include "kernels/cpu/reduce/order.h"
+#include "kernels/cpu/vec_order.h"
 
 MO_ISA_BEGIN
 

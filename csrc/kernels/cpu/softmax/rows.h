@@ -2,8 +2,8 @@
 // columns of a matrix (inner > 1), many columns at once.
 #pragma once
 #include "contract/softmax.h"
-#include "kernels/cpu/reduce/order.h"
 #include "kernels/cpu/vec_math.h"
+#include "kernels/cpu/vec_order.h"
 
 MO_ISA_BEGIN
 

@@ -5,7 +5,7 @@
 // many outputs at once.
 #pragma once
 #include "contract/reduce.h"
-#include "kernels/cpu/reduce/lanes.h"
+#include "kernels/cpu/vec_lanes.h"
 
 MO_ISA_BEGIN
 
