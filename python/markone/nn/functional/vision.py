@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import index
 
 import numpy as np
 
@@ -24,7 +25,10 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         mode: 'constant'; 'reflect' (without repeating the border), 'replicate', 'circular'.
         value: of the constant; 0 where None.
     """
-    sides = [int(n) for n in pad]
+    try:
+        sides = [index(n) for n in pad]
+    except TypeError:
+        raise TypeError(f"pad: pad is {pad!r}, wants integers, two a dimension") from None
     if len(sides) % 2 or len(sides) // 2 > input.ndim:
         raise ValueError(
             f"pad: got {len(sides)} numbers for an input of {input.ndim} dimensions (shape "
@@ -100,6 +104,10 @@ def interpolate(
         if isinstance(scale_factor, int | float):
             scale_factor = (scale_factor, scale_factor)
         scales = (float(scale_factor[0]), float(scale_factor[1]))
+        if not all(0 < f <= 2**31 for f in scales):
+            raise ValueError(
+                f"interpolate: scale_factor is {scale_factor}, wants numbers above 0 (and below 2^31)"
+            )
         size = (math.floor(input.shape[2] * scales[0]), math.floor(input.shape[3] * scales[1]))
     wanted = pair("interpolate", "size", size)
     if min(wanted) < 1 or min(input.shape[2:]) < 1:
