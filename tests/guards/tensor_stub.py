@@ -12,10 +12,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import markone
 from markone import ops
 
-PACKAGE = Path(markone.__file__).parent
+PACKAGE = Path(__file__).parents[2] / "python" / "markone"
 FILE = PACKAGE / "tensor.pyi"
 
 HEAD = """\
@@ -58,7 +57,6 @@ def _method(name: str, function: Any) -> str:
         parameters.append(f"{prefix}{p.name}: {_type(p.annotation)}{default}")
     returned = {"__iter__": "Iterator[Tensor]"}.get(name) or _type(signature.return_annotation)
     ignore = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
-    return f"    def {name}({', '.join(parameters)}) -> {returned}: ...{ignore}\n"
 
 
 def _own(node: ast.FunctionDef) -> str:
