@@ -56,7 +56,7 @@ def _method(name: str, function: Any) -> str:
         default = "" if p.default is p.empty else " = ..."
         parameters.append(f"{prefix}{p.name}: {_type(p.annotation)}{default}")
     returned = {"__iter__": "Iterator[Tensor]"}.get(name) or _type(signature.return_annotation)
-    ignore = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
+    return f"    def {name}({', '.join(parameters)}) -> {returned}: ...\n"
 
 
 def _own(node: ast.FunctionDef) -> str:
