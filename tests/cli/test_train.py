@@ -33,7 +33,7 @@ def weights(folder):
     model = {key: value.numpy().tobytes() for key, value in state["model"].items()}
     moments = str(
         [
-            [(name, np.asarray(value).tobytes()) for name, value in entry.items()]
+            [(name, np.asarray(value).tobytes()) for name, value in sorted(entry.items())]
             for entry in state["optimizer"]["state"].values()
         ]
     )
@@ -305,7 +305,7 @@ def test_a_loss_that_is_not_finite(tmp_path):
     done = command("train", "lenet5", "--epochs", 2, "--lr", "1e30", "--out", tmp_path / "run")
     assert done.returncode == 1
     assert re.match(
-        r"markone train: training stopped at step \d+ \(epoch 1\): .*first operation that made it",
+        r"markone train: training stopped at step \d+ \(epoch 1\): .*first (layer|operation) that made it",
         done.stderr,
     )
 
