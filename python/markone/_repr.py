@@ -74,7 +74,7 @@ def tensor_repr(tensor: Any) -> str:
         kinds: Any = {}
         if values.dtype.kind == "f":
             cell = _formatter(shown.astype(np.float64))
-            width = max(len(cell(float(x))) for x in shown)
+            width = max((len(cell(float(x))) for x in shown if np.isfinite(x)), default=0)
             kinds = {"float_kind": lambda x: cell(float(x)).rjust(width)}
         body = np.array2string(
             values,

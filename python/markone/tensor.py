@@ -363,15 +363,15 @@ def _array_of(data: Any, dtype: Any = None) -> _C.Array:
         array = data._array
         return _C.clone(array) if wanted is None or wanted is array.dtype else _C.cast(array, wanted)
     if not isinstance(data, np.ndarray | np.generic):
-        data = _from_sequence(data)
+        data = _from_sequence(data, wanted is None)
     array = _C.from_numpy(np.asarray(data))
     if wanted is not None and wanted is not array.dtype:
         return _C.cast(array, wanted)
     return _C.clone(array)
 
 
-def _from_sequence(data: Any) -> Any:
-    """An ndarray of PyTorch's type for Python numbers: floats the default type, ints int64."""
+def _from_sequence(data: Any, narrow: bool) -> Any:
+    """An ndarray of Python numbers: ints int64, floats float64, or the default type where `narrow`."""
     from ._dtypes import get_default_dtype
 
     if isinstance(data, list | tuple):
@@ -382,7 +382,7 @@ def _from_sequence(data: Any) -> Any:
         raise ValueError(f"tensor: the nested sequences do not form an array ({error})") from None
     if out.dtype == object or (out.dtype.kind not in "biuf" and out.dtype.name != "bfloat16"):
         raise TypeError(f"tensor: cannot make a tensor of {type(data).__name__} with elements of {out.dtype}")
-    if out.dtype.kind == "f" and not _holds_arrays(data):
+    if narrow and out.dtype.kind == "f" and not _holds_arrays(data):
         default = get_default_dtype()
         out = out.astype(np.float32 if default is bfloat16 else default.name)
     return out

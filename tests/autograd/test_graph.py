@@ -187,7 +187,7 @@ def test_graphs_are_freed_without_the_collector():
     gc.collect()
     gc.disable()
     try:
-        x = leaf(*range(16))
+        x = leaf(*np.linspace(0, 1, 16).tolist())
         y = ((x * x).exp() + x.sigmoid()).reshape(4, 4).transpose(0, 1)[1:].sum()
         node = weakref.ref(y.grad_fn)
         deep = weakref.ref(y.grad_fn.next_functions[0][0])

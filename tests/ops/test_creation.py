@@ -1,8 +1,8 @@
 """Creation, random numbers and the tensor's own methods."""
 
-import against_torch as at
 import pytest
 
+import against_torch as at
 import markone as mo
 
 

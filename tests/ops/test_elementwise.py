@@ -2,10 +2,10 @@
 
 import zlib
 
-import against_torch as at
 import numpy as np
 import pytest
 
+import against_torch as at
 import markone as mo
 
 # Where each function is defined and smooth, for finite differences.
@@ -27,7 +27,7 @@ DOMAIN = {
     "digamma": (0.5, 3),
     "logit": (0.2, 0.8),
 }
-UNARY = sorted(mo._C.unary_derivatives)
+UNARY = sorted(set(mo._C.unary_derivatives) - {"bitwise_not"})  # that one is for integers
 BINARY = sorted(mo._C.binary_derivatives)
 TORCH_NAME = {"square": "square", "gelu_tanh": None, "logsigmoid": "nn.functional.logsigmoid"}
 
@@ -79,7 +79,7 @@ def test_binary(name):
     if name.startswith("bitwise"):
         pytest.skip("integers only")
     for shapes in [((3, 4), (3, 4)), ((3, 1), (4,)), ((), (2, 3)), ((2, 0), (1, 1)), ((1,), ())]:
-        at.compare(call, pair(*shapes), rtol=1e-4)
+        at.compare(call, pair(*shapes), rtol=1e-4, leaves=name != "floor_divide")
     if name in ("floor_divide",):
         return
     at.check_gradients(lambda lib, a, b: getattr(mo, name)(a, b), pair((2, 3), (3,)))
@@ -96,6 +96,8 @@ def test_numbers_and_promotion(name):
         (ints.astype(np.uint8), 2),
         (ints, True),
     ]:
+        if name == "sub" and number is True:
+            continue
         at.compare(lambda lib, x: getattr(lib, name)(x, number), [array])
     for a, b in [("int64", "float32"), ("int32", "uint8"), ("float32", "float64"), ("bool", "int64")]:
         if name == "sub" and "bool" in (a, b):

@@ -1,9 +1,9 @@
 """Products, convolutions, pooling, softmax and losses against PyTorch, with gradients of both orders."""
 
-import against_torch as at
 import numpy as np
 import pytest
 
+import against_torch as at
 import markone as mo
 
 R = np.random.default_rng(3)
@@ -89,6 +89,7 @@ def test_linear():
         ({}, (3, 6, 5), (4, 3, 1, 1)),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 def test_conv2d(kwargs, x, w):
     call = lambda lib, x, w, b: functional(lib).conv2d(x, w, b, **kwargs)  # noqa: E731
     at.compare(call, [n(*x), n(*w), n(w[0])], rtol=1e-4, atol=1e-5)

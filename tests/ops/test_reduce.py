@@ -1,9 +1,9 @@
 """Reductions against PyTorch, with gradients of both orders."""
 
-import against_torch as at
 import numpy as np
 import pytest
 
+import against_torch as at
 import markone as mo
 
 X = np.random.default_rng(2).standard_normal((3, 4, 2))
@@ -18,6 +18,8 @@ def test_over_dims(name, keepdim):
             if name == "logsumexp" or keepdim:
                 continue
             at.compare(lambda lib, x: getattr(lib, name)(x), [X])
+            continue
+        if name == "norm" and dim == (0, 1, 2):  # PyTorch's takes two at most
             continue
         kwargs = {"dim": dim, "keepdim": keepdim}
         at.compare(lambda lib, x: getattr(lib, name)(x, **kwargs), [X], rtol=1e-4, atol=1e-5)
@@ -38,7 +40,9 @@ def test_prod(zeros):
 def test_types():
     for dtype in ("int64", "int32", "uint8", "bool"):
         x = np.array([[1, 0, 2], [1, 1, 1]]).astype(dtype)
-        at.compare(lambda lib, x: [x.sum(), x.sum(1), x.prod(), x.any(), x.all(0), x.float().mean()], [x])
+        at.compare(lambda lib, x: [x.sum(), x.sum(1), x.prod(), x.float().mean()], [x])
+        if dtype != "uint8":  # PyTorch keeps uint8 here
+            at.compare(lambda lib, x: [x.any(), x.all(0)], [x])
     at.compare(lambda lib, x: [x.sum(dtype=lib.float64), x.mean(0, dtype=lib.float64)], [X])
     with pytest.raises(RuntimeError, match="mean"):
         mo.arange(3).mean()

@@ -90,7 +90,8 @@ def _forward_nan(grad_fn: Any) -> None:
     while frame is not None and depth < 8:
         if "/markone/ops/" not in frame.f_code.co_filename.replace("\\", "/"):
             break
-        names.append(frame.f_code.co_name)
+        # The elementwise functions share one body; the closure knows which it is.
+        names.append(frame.f_locals.get("name", frame.f_code.co_name))
         inputs += [v for v in frame.f_locals.values() if isinstance(v, Tensor)]
         frame = frame.f_back  # type: ignore[assignment]
         depth += 1

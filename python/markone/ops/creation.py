@@ -246,7 +246,7 @@ def eye(
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Grids of the coordinates in 1-d tensors; indexing "ij" or "xy"."""
-    from .shape import expand, reshape, transpose
+    from .shape import expand, reshape
 
     given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
     if indexing not in ("ij", "xy"):
@@ -259,6 +259,5 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         for i, t in enumerate(order)
     ]
     if swap:
-        grids[0], grids[1] = transpose(grids[1], 0, 1), transpose(grids[0], 0, 1)
-        grids[2:] = [transpose(g, 0, 1) for g in grids[2:]]
+        grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)

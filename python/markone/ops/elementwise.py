@@ -6,7 +6,7 @@ import builtins
 from typing import Any
 
 from .. import _C
-from ..autograd.graph import OUTPUT, Node, Op, edge_of, edges_of, recording, refresh_view
+from ..autograd.graph import OUTPUT, Node, Op, edges_of, recording, refresh_view
 from ..autograd.inplace import write_recorded
 from ..autograd.modes import modes
 from ..tensor import Tensor
@@ -293,27 +293,39 @@ def _columns(indices: Any) -> list[Any]:
     return [_C.contiguous(indices.select(1, i)) for i in range(indices.shape[1])]
 
 
+def _clamp_differentiable(node: Node, g: Tensor) -> Any:
+    (x,) = node.tensors()
+    low, high = node.ctx
+    # Comparisons are false for NaN: no gradient passes there.
+    inside = compares["eq"](x, x)
+    if low is not None:
+        inside = compares["logical_and"](inside, compares["ge"](x, low))
+    if high is not None:
+        inside = compares["logical_and"](inside, compares["le"](x, high))
+    return (where(inside, g, 0),)
+
+
+_CLAMP = Op("clamp", None, _clamp_differentiable, (0,))
+
+
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
-    """Every element limited to [min, max]; each limit a number, a Tensor or None. NaN stays NaN."""
+    """Every element limited to [min, max]; each limit a number, a Tensor or None. NaN stays NaN.
+
+    An element on a limit passes its gradient. Where min > max the result is max.
+    """
     if min is None and max is None:
         raise RuntimeError("clamp: wants min, max or both")
-    if max is None:
-        return _limited(input, min, "ge")
-    if min is None:
-        return _limited(input, max, "le")
-    # As PyTorch: where min > max the result is max, and an element on a limit passes its gradient.
-    if not isinstance(min, Tensor) and not isinstance(max, Tensor) and min > max:
-        min = max
-    return _limited(_limited(input, min, "ge"), max, "le")
-
-
-def _limited(input: Tensor, limit: Any, keeps: str) -> Tensor:
-    limit_value = limit if isinstance(limit, Tensor) else operand("clamp", limit)
-    if not isinstance(limit, Tensor) and not recording(input):
-        return binary["maximum" if keeps == "ge" else "minimum"](input, limit_value)
-    # The comparison is false for NaN, so it asks for what is replaced.
-    outside = compares["lt" if keeps == "ge" else "gt"](input, limit_value)
-    return where(outside, limit_value, input)
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        out = input
+        if min is not None:
+            out = where(compares["lt"](out, min), min, out)
+        return out if max is None else where(compares["gt"](out, max), max, out)
+    x = tensor_arg("clamp", input)
+    y = x if min is None else _C.maximum(x, operand("clamp", min))
+    y = y if max is None else _C.minimum(y, operand("clamp", max))
+    if not recording(input):
+        return Tensor(y)
+    return Tensor(y, True, Node(_CLAMP, edges_of(input), (x,), (min, max)))
 
 
 def clamp_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
@@ -350,6 +362,3 @@ def add_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
 def sub_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """input - alpha * other."""
     return sub(input, other if alpha == 1 else mul(other, alpha))
-
-
-__all__ = ["clamp", "clamp_", "edge_of", "where"]
