@@ -62,7 +62,7 @@ def max_pool(a: np.ndarray, problem: tuple[Any, ...]) -> tuple[np.ndarray, np.nd
     y, index = np.empty(shape), np.empty(shape, np.int64)
     for i, (_, rows) in enumerate(taps[0]):
         for j, (_, columns) in enumerate(taps[1]):
-            part = a[..., rows, :][..., columns].reshape(*a.shape[:-2], -1)
+            part = a[..., rows, :][..., columns].reshape(*a.shape[:-2], len(rows) * len(columns))
             places = (np.array(rows)[:, None] * a.shape[-1] + np.array(columns)).ravel()
             best = part.argmax(-1)
             y[..., i, j] = np.take_along_axis(part, best[..., None], -1)[..., 0]

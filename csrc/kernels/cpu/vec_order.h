@@ -95,20 +95,26 @@ struct RowChunk {
   alignas(64) C shift[kWidth];
   int used;
 
+  // Row 0 of a chunk of n. The first row of a lane is combined with the initial value, which is never stored.
   MO_INLINE void begin(int64_t n, int64_t width) {
     used = static_cast<int>(n < kLanes ? n : kLanes);
-    const V neutral = initial<Op, V, C>();
-    for (int r = 0; r < (used > 0 ? used : 1); ++r) {
-      for (int64_t c = 0; c < width; c += V::kLanes) neutral.store(&lanes[r][c]);
-    }
+    if (n > 0) return;
+    for (int64_t c = 0; c < width; c += V::kLanes) (initial<Op, V, C>()).store(lanes[0] + c);
   }
   MO_INLINE void add(int64_t i, const C* row, int64_t width) {
-    C* acc = lanes[i % kLanes];
-    int64_t c = 0;
-    for (; c + V::kLanes <= width; c += V::kLanes)
-      Op::combine(V::load(acc + c), Op::map(V::load(row + c), V::load(shift + c))).store(acc + c);
-    if (c < width)
-      Op::combine(V::load(acc + c), Op::map(V::load(row + c, width - c), V::load(shift + c))).store(acc + c);
+    if (i < kLanes)
+      add_to<true>(lanes[i], row, width);
+    else
+      add_to<false>(lanes[i % kLanes], row, width);
+  }
+  template <bool kFirst>
+  MO_INLINE void add_to(C* acc, const C* row, int64_t width) {
+    const V neutral = initial<Op, V, C>();
+    for (int64_t c = 0; c < width; c += V::kLanes) {
+      const V x = load_lanes<V>(row + c, width - c < V::kLanes ? width - c : V::kLanes);
+      const V before = kFirst ? neutral : V::load(acc + c);
+      Op::combine(before, Op::map(x, V::load(shift + c))).store(acc + c);
+    }
   }
   // Leaves the result in lanes[0]. A lane without elements holds the initial value, which changes nothing.
   MO_INLINE void fold(int64_t width) {

@@ -6,6 +6,8 @@ MO_ISA_BEGIN
 
 // Elements that one task of the parallel loop takes, about.
 constexpr int64_t kTaskElements = 16384;
+// Fewer elements to an output than this are reduced across the outputs.
+constexpr int64_t kFew = 48;
 
 // A position in the reduced space.
 struct Walk {
@@ -156,6 +158,8 @@ struct Reduction {
     const Place place = place_of(args, output);
     const int64_t out_stride = args.outer_out_stride[args.outer_ndim - 1];
     const int64_t n = block_size(block), stride = args.inner_stride[args.inner_ndim - 1];
+    const int64_t in_stride = args.outer_in_stride[args.outer_ndim - 1];
+    const bool direct = same && in_stride == 1;
     RowChunk<Op, C> rows;
     Wide total[kWidth];
     C row[kWidth];
@@ -169,8 +173,8 @@ struct Reduction {
         const int64_t count = walk.run(m - done);
         for (int64_t k = 0; k < count; ++k) {
           const int64_t at = place.in + walk.offset + k * stride;
-          if (!same) load(a->in, at, 1, width, row);
-          rows.add(done + k, same ? static_cast<const C*>(a->in) + at : row, width);
+          if (!direct) load(a->in, at, in_stride, width, row);
+          rows.add(done + k, direct ? static_cast<const C*>(a->in) + at : row, width);
         }
         walk.advance(count);
         done += count;
@@ -215,8 +219,11 @@ struct Reduction {
     r.partial = static_cast<Wide*>(run->scratch);
     r.blocks = args->count > kReduceBlock ? (args->count + kReduceBlock - 1) / kReduceBlock : 1;
     const int64_t d = args->outer_ndim - 1, count = args->count > 0 ? args->count : 1;
-    if (args->outer_shape[d] > 1 && args->outer_in_stride[d] == 1 &&
-        args->inner_stride[args->inner_ndim - 1] != 1) {
+    // Across where the outputs lie beside each other, and where each has so few elements that vectors along
+    // them would be mostly empty. Both ways give the same bits.
+    const bool beside = args->outer_in_stride[d] == 1 && args->inner_stride[args->inner_ndim - 1] != 1;
+    const bool few = args->count < kFew && args->outer_shape[d] >= Lanes<C>::kLanes;
+    if (args->outer_shape[d] > 1 && (beside || few)) {
       r.run = args->outer_shape[d];
       r.tiles = (r.run + kWidth - 1) / kWidth;
       const int64_t all = args->outputs / r.run * r.tiles;
