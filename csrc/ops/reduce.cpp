@@ -72,6 +72,11 @@ Array run(ReduceOp op, const Array& x, const Split& split, DType out_type, doubl
       a.outer_out_stride[a.outer_ndim++] = out.stride(d);
     }
   }
+  if (split.count == 0) {  // an outer one of several empty dimensions has nothing to step over
+    a.inner_ndim = 1;
+    a.inner_shape[0] = 0;
+    a.inner_stride[0] = 1;
+  }
   a.outputs = out.numel();
   a.count = split.count;
   a.divisor = divisor;

@@ -300,3 +300,15 @@ def test_pytorch_agrees() -> None:
                     got = harness.numpy(_C.var(x, (d,), correction, keep))
                     want = torch.var(t, d, correction=correction, keepdim=keep).numpy()
                     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("shape", [(6, 0), (0, 6), (2, 0, 3), (0, 0), (2, 3, 0, 4)])
+def test_nothing_to_reduce_gives_the_neutral_element(isa: str, shape: tuple[int, ...]) -> None:
+    x = harness.array(np.ones(shape, np.float32))
+    with harness.using(isa):
+        assert harness.numpy(_C.sum(x, (), False)) == 0
+        assert harness.numpy(_C.prod(x, (), False)) == 1
+        assert harness.numpy(_C.all(_C.cast(x, _C.bool), (), False))
+        assert not harness.numpy(_C.any(_C.cast(x, _C.bool), (), True)).any()
+        assert np.isnan(harness.numpy(_C.mean(x, (), False)))
