@@ -328,6 +328,8 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         raise RuntimeError(f"chunk: wants at least one chunk, got {chunks}")
     size = input.shape[wrap_dim("chunk", dim, input.ndim)]
     if size == 0:
+        if chunks > 1 << 20:
+            raise RuntimeError(f"chunk: wants at most {1 << 20} chunks of an empty dimension, got {chunks}")
         return split(input, [0] * chunks, dim)
     return split(input, -(-size // chunks), dim)
 
