@@ -16,6 +16,7 @@ import pytest
 
 from markone import datasets
 from markone.cli.main import main
+from markone.cli.train import Config, new_folder
 from markone.train import checkpoint
 
 SHORT = ["--epochs", "2", "--batch-size", "64"]
@@ -315,12 +316,13 @@ def test_debug_shows_the_traceback(tmp_path):
     assert "Traceback" in done.stderr and "UsageError" in done.stderr
 
 
-def test_the_default_folder_is_under_runs(tmp_path):
-    for _ in range(2):
-        done = command("train", "lenet5", "--epochs", 1, "--batch-size", 256, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-    names = sorted(path.name for path in (tmp_path / "runs").iterdir())
-    assert len(names) == 2 and all(re.fullmatch(r"lenet5-digits-\d{8}-\d{6}(-2)?", name) for name in names)
+def test_the_default_folder_is_under_runs(straight, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = Config(**json.loads((straight[0] / "config.json").read_text()))
+    folders = [new_folder(None, config) for _ in range(2)]
+    assert all(folder.parent.name == "runs" and (folder / "config.json").exists() for folder in folders)
+    assert all(re.fullmatch(r"lenet5-digits-\d{8}-\d{6}(-2)?", folder.name) for folder in folders)
+    assert folders[0] != folders[1]
 
 
 @pytest.mark.slow

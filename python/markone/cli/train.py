@@ -67,7 +67,7 @@ def run(options: Options) -> None:
         raise UsageError(f"got --save-seconds {options.save_seconds:g}, wants a number above 0")
     config = _resumed_config(options) if options.resume is not None else _new_config(options)
     splits = _load_data(config)
-    folder = options.resume if options.resume is not None else _new_folder(options.out, config)
+    folder = options.resume if options.resume is not None else new_folder(options.out, config)
     trainer, loaders = _build(config, splits, folder, options.save_seconds)
     last = folder / "last.safetensors"
     if options.resume is not None and last.exists():
@@ -170,7 +170,8 @@ def _load_data(config: Config) -> Splits:
         raise UsageError(f"no data: {error}") from error
 
 
-def _new_folder(out: Path | None, config: Config) -> Path:
+def new_folder(out: Path | None, config: Config) -> Path:
+    """Makes the run folder, by default one of its own under runs/, and writes config.json into it."""
     if out is None:
         stem = Path("runs") / f"{config.system}-{config.data}-{time.strftime('%Y%m%d-%H%M%S')}"
         out, count = stem, 1
