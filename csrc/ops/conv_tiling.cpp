@@ -105,7 +105,8 @@ int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
     row_bytes = t.depth * t.width * size;
     reach = std::min(h.taps, (h.taps - 1) * h.dilation);
   } else {
-    if (by_taps < phase)
+    // A plane for each tap is read once, so it fills the first cache with what others would share.
+    if (by_taps < 0.9 * phase)
       set_planes(&t, ph, tap, t.tile_w);
     else
       set_planes(&t, ph, pw, phase_width);

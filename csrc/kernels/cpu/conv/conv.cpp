@@ -58,7 +58,13 @@ __attribute__((noinline)) void conv_tile(int64_t k, const T* a, B b, const ConvO
       for (int64_t i = 0; i < kRows; ++i) {
         for (int64_t s = 0; s < out.count; ++s) {
           const Segment& seg = out.segments[s];
-          copy_run(buffer + i * kWidth + seg.at, out.y + i * out.row + seg.to, seg.count, out.col);
+          const T* from = out.y + i * out.row + seg.to;
+          T* to = buffer + i * kWidth + seg.at;
+          if (out.col == 1) {
+            copy_exact(to, from, seg.count);
+          } else {
+            for (int64_t j = 0; j < seg.count; ++j) to[j] = from[j * out.col];
+          }
         }
       }
     }
@@ -87,7 +93,7 @@ __attribute__((noinline)) void conv_tile(int64_t k, const T* a, B b, const ConvO
         if (cols >= (j + 1) * V::kLanes)
           acc[i][j].store(y + i * out.row + j * V::kLanes);
         else
-          acc[i][j].store(y + i * out.row + j * V::kLanes, lanes_of<T>(cols, j));
+          store_first(acc[i][j], y + i * out.row + j * V::kLanes, lanes_of<T>(cols, j));
       }
     }
     return;
@@ -103,7 +109,7 @@ __attribute__((noinline)) void conv_tile(int64_t k, const T* a, B b, const ConvO
       const T* from = buffer + i * kWidth + seg.at;
       T* to = out.y + i * out.row + seg.to;
       if (out.col == 1) {
-        copy_run(to, from, seg.count, 1);
+        copy_exact(to, from, seg.count);
       } else {
         for (int64_t j = 0; j < seg.count; ++j) to[j * out.col] = from[j];
       }

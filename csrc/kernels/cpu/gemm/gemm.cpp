@@ -152,7 +152,7 @@ void dot_columns(const GemmArgs& args, const Item<T>& item, int64_t col0, int64_
       const int64_t lanes = lanes_of<T>(width, g);
       for (int r = 0; r < kRows; ++r) {
         if (args.bias) acc[r][g] = acc[r][g] + V::load(static_cast<const T*>(args.bias) + j + g * kN, lanes);
-        acc[r][g].store(item.c + r * args.c_row + j + g * kN, lanes);
+        store_first(acc[r][g], item.c + r * args.c_row + j + g * kN, lanes);
       }
     }
   }

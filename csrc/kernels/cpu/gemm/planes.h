@@ -11,28 +11,35 @@ MO_ISA_BEGIN
 // Rounded up; b > 0 and any a.
 MO_INLINE int64_t divide_up(int64_t a, int64_t b) { return a / b + (a % b > 0); }
 
+// At least n zeros, and up to a vector more.
 template <class T>
 MO_INLINE void zero_run(T* to, int64_t n) {
-  for (int64_t i = 0; i < n; i += kLanes<T>) {
-    if (n - i >= kLanes<T>)
-      Vec<T>(0).store(to + i);
-    else
-      Vec<T>(0).store(to + i, n - i);
-  }
+  for (int64_t i = 0; i < n; i += kLanes<T>) Vec<T>(0).store(to + i);
 }
 
+// n numbers, and up to a vector more of anything.
 template <class T>
 MO_INLINE void copy_run(T* to, const T* from, int64_t n, int64_t stride) {
   if (stride == 1) {
     int64_t i = 0;
     for (; i + kLanes<T> <= n; i += kLanes<T>) Vec<T>::load(from + i).store(to + i);
-    if (i < n) Vec<T>::load(from + i, n - i).store(to + i, n - i);
+    if (i < n) Vec<T>::load(from + i, n - i).store(to + i);
   } else {
     for (int64_t i = 0; i < n; ++i) to[i] = from[i * stride];
   }
 }
 
+// Exactly n numbers.
+template <class T>
+MO_INLINE void copy_exact(T* to, const T* from, int64_t n) {
+  if (n < kLanes<T>) return copy_few(to, from, n);
+  for (int64_t i = 0; i + kLanes<T> <= n; i += kLanes<T>) Vec<T>::load(from + i).store(to + i);
+  // The last ones again, with those before them.
+  Vec<T>::load(from + n - kLanes<T>).store(to + n - kLanes<T>);
+}
+
 // Row q, column j of the plane is input (first_h + q * h.stride, first_w + j * w.stride), zero outside.
+// Written from front to back, because each run may write a vector too much.
 template <class T>
 void fill_plane(T* to, const T* x, const ConvAxis& h, const ConvAxis& w, int64_t x_h, int64_t x_w,
                 int64_t first_h, int64_t first_w, int64_t rows, int64_t width) {
