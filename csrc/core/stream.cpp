@@ -138,6 +138,7 @@ void Program::append(const Call& call) {
   calls_.back().accesses = reinterpret_cast<const Access*>(memory);
   calls_.back().args = memory + args_at;
   scratch_bytes_ = std::max(scratch_bytes_, call.scratch_bytes);
+  threads_ = std::min(threads_, num_threads());
   for (size_t i = 0; i < call.access_count; ++i) {
     // A block of the program's own pool stays where it is when it is freed, and later calls reuse it.
     if (call.accesses[i].storage->reused_by() != pool_) storages_.emplace_back(call.accesses[i].storage);
@@ -155,7 +156,8 @@ void Program::replay() const {
     scratch("replay", scratch_bytes_);
     for (const Call& call : calls_) {
       Owner owner;
-      execute(call, microseconds(call) > kParallelMicroseconds ? num_threads() : 1, &owner);
+      execute(call, microseconds(call) > kParallelMicroseconds ? std::min(num_threads(), threads_) : 1,
+              &owner);
       if (owner.report.seen && !first_bad) {
         first_bad = &call;
         first_report = owner.report;

@@ -81,6 +81,7 @@ class Program {
   std::vector<std::unique_ptr<std::byte[]>> memory_;  // argument structs and access lists
   std::vector<StorageRef> storages_;
   int64_t scratch_bytes_ = 0;
+  int threads_ = 256;  // the fewest of any recording: scratch is sized for that many
   Pool* pool_;
 };
 
