@@ -64,4 +64,13 @@ inline constexpr int64_t kConvSlack = 128, kConvShared = 32;
 // at most kConvTile wide.
 inline constexpr int64_t kConvPanel = 96, kConvTile = 64;
 
+struct ConvKernels {
+  // Convolution and the gradient of its input, and the gradient of its weights: as a product of matrices
+  // whose right side is never stored, and plain loops.
+  Entry<ConvArgs> conv_implicit[kDTypeCount];
+  Entry<ConvArgs> conv_ref[kDTypeCount];
+  Entry<ConvWeightGradArgs> conv_weight_grad_implicit[kDTypeCount];
+  Entry<ConvWeightGradArgs> conv_weight_grad_ref[kDTypeCount];
+};
+
 }  // namespace markone

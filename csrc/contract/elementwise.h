@@ -61,4 +61,15 @@ enum TestOp : int32_t {
   kTestCount
 };
 
+struct ElementwiseKernels {
+  Entry<ElementwiseArgs> unary[kUnaryCount][kDTypeCount];
+  // in[0] the gradient of the result, in[1] the input x, in[2] the result y.
+  Entry<ElementwiseArgs> unary_grad[kUnaryCount][kDTypeCount];
+  Entry<ElementwiseArgs> binary[kBinaryCount][kDTypeCount];
+  Entry<ElementwiseArgs> compare[kCompareCount][kDTypeCount];  // by the type of the inputs, out is bool
+  Entry<ElementwiseArgs> test[kTestCount][kDTypeCount];        // by the type of the input, out is bool
+  Entry<ElementwiseArgs> where[kDTypeCount];                   // in[0] bool, in[1] and in[2] of the type
+  Entry<CopyArgs> copy[kDTypeCount][kDTypeCount];              // [from][to]
+};
+
 }  // namespace markone

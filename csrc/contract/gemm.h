@@ -33,4 +33,11 @@ struct GemmArgs {
   int64_t slots;  // the scratch has room for this many threads
 };
 
+struct GemmKernels {
+  // Matrix multiplication: straight from A and B (small, skinny), packed into panels, plain loops.
+  Entry<GemmArgs> gemm_direct[kDTypeCount];
+  Entry<GemmArgs> gemm_packed[kDTypeCount];
+  Entry<GemmArgs> gemm_ref[kDTypeCount];
+};
+
 }  // namespace markone

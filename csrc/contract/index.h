@@ -64,4 +64,15 @@ struct ArangeArgs {
   void* out;
 };
 
+struct IndexKernels {
+  Entry<IndexArgs> index_get[kDTypeCount];
+  Entry<IndexArgs> index_put[kDTypeCount];
+  Entry<IndexArgs> index_add[kDTypeCount];
+  Entry<GatherArgs> gather[kDTypeCount];
+  Entry<GatherArgs> scatter[kDTypeCount];
+  Entry<GatherArgs> scatter_add[kDTypeCount];
+  Entry<NonzeroArgs> nonzero;
+  Entry<ArangeArgs> arange[kDTypeCount];
+};
+
 }  // namespace markone

@@ -45,4 +45,9 @@ struct OptimArgs {
 constexpr int64_t kOptimItemsAt = sizeof(OptimArgs);
 static_assert(sizeof(OptimArgs) % 8 == 0 && sizeof(OptimItem) % 8 == 0);
 
+struct OptimKernels {
+  Entry<OptimArgs> sgd_step;
+  Entry<OptimArgs> adam_step;
+};
+
 }  // namespace markone

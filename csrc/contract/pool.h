@@ -40,4 +40,14 @@ struct AvgPoolGradArgs {
   void* dx;
 };
 
+struct PoolKernels {
+  // Pooling: a row of outputs at a time in vectors, plain loops.
+  Entry<PoolArgs> max_pool_rows[kDTypeCount];
+  Entry<PoolArgs> max_pool_ref[kDTypeCount];
+  Entry<PoolArgs> avg_pool_rows[kDTypeCount];
+  Entry<PoolArgs> avg_pool_ref[kDTypeCount];
+  Entry<MaxPoolGradArgs> max_pool_grad[kDTypeCount];
+  Entry<AvgPoolGradArgs> avg_pool_grad[kDTypeCount];
+};
+
 }  // namespace markone

@@ -84,4 +84,15 @@ struct DropoutGradArgs {
   double scale;
 };
 
+struct RandomKernels {
+  Entry<RandomBitsArgs> random_bits;
+  Entry<UniformArgs> uniform[kDTypeCount];
+  Entry<NormalArgs> normal[kDTypeCount];
+  Entry<RandintArgs> randint;
+  Entry<RandpermArgs> randperm;
+  Entry<BernoulliArgs> bernoulli;
+  Entry<DropoutArgs> dropout[kDTypeCount];
+  Entry<DropoutGradArgs> dropout_grad[kDTypeCount];
+};
+
 }  // namespace markone

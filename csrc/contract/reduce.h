@@ -47,4 +47,10 @@ struct ArgReduceArgs {
   int64_t* out;    // [outer, inner], contiguous
 };
 
+struct ReduceKernels {
+  Entry<ReduceArgs> reduce[kReduceCount][kDTypeCount];  // by the type of the input
+  Entry<ArgReduceArgs> argmax[kDTypeCount];
+  Entry<ArgReduceArgs> argmin[kDTypeCount];
+};
+
 }  // namespace markone

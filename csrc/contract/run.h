@@ -29,4 +29,11 @@ struct Run {
 template <class Args>
 using KernelFn = void (*)(const Args* args, const Run* run);
 
+// What a family's kernels are listed as, at the end of its header.
+template <class Args>
+struct Entry {
+  KernelFn<Args> function;
+  const char* name;  // operation, type, tile, instruction set: "gemm_f32_6x16_avx2"
+};
+
 }  // namespace markone

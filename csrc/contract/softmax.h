@@ -53,4 +53,13 @@ struct CrossEntropyGradArgs {
   void* dx;
 };
 
+struct SoftmaxKernels {
+  Entry<SoftmaxArgs> softmax[kDTypeCount];
+  Entry<SoftmaxArgs> log_softmax[kDTypeCount];
+  Entry<SoftmaxGradArgs> softmax_grad[kDTypeCount];
+  Entry<SoftmaxGradArgs> log_softmax_grad[kDTypeCount];
+  Entry<CrossEntropyArgs> cross_entropy[kDTypeCount];
+  Entry<CrossEntropyGradArgs> cross_entropy_grad[kDTypeCount];
+};
+
 }  // namespace markone

@@ -21,4 +21,9 @@ struct ResizeArgs {
 // Bytes of scratch for each output column and each output row: two indices and two weights.
 enum : int64_t { kResizeScratch = 32 };
 
+struct VisionKernels {
+  Entry<ResizeArgs> resize_bilinear[kDTypeCount];
+  Entry<ResizeArgs> resize_bilinear_grad[kDTypeCount];
+};
+
 }  // namespace markone

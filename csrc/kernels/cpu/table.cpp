@@ -4,16 +4,16 @@
 
 namespace markone::MARKONE_ISA {
 
-void fill_elementwise(KernelTable* table);
-void fill_index(KernelTable* table);
-void fill_reduce(KernelTable* table);
-void fill_softmax(KernelTable* table);
-void fill_pool(KernelTable* table);
-void fill_vision(KernelTable* table);
-void fill_random(KernelTable* table);
-void fill_optim(KernelTable* table);
-void fill_gemm(KernelTable* table);
-void fill_conv(KernelTable* table);
+void fill_elementwise(ElementwiseKernels* table);
+void fill_index(IndexKernels* table);
+void fill_reduce(ReduceKernels* table);
+void fill_softmax(SoftmaxKernels* table);
+void fill_pool(PoolKernels* table);
+void fill_vision(VisionKernels* table);
+void fill_random(RandomKernels* table);
+void fill_optim(OptimKernels* table);
+void fill_gemm(GemmKernels* table);
+void fill_conv(ConvKernels* table);
 
 void fill_table(KernelTable* table) {
   fill_elementwise(table);

@@ -1,5 +1,5 @@
 // Convolution and the gradient of its weights, in plain loops and double sums.
-#include "contract/table.h"
+#include "contract/conv.h"
 
 namespace markone::ref {
 namespace {
@@ -79,7 +79,7 @@ void weight_grad(const ConvWeightGradArgs* args, const Run* run) {
 
 }  // namespace
 
-void fill_conv(KernelTable* table) {
+void fill_conv(ConvKernels* table) {
   table->conv_ref[kF32] = {conv<float>, "conv_f32_ref"};
   table->conv_ref[kF64] = {conv<double>, "conv_f64_ref"};
   table->conv_weight_grad_ref[kF32] = {weight_grad<float>, "conv_weight_grad_f32_ref"};

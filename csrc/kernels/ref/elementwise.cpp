@@ -1,7 +1,7 @@
 // Elementwise kernels in plain C++, one element at a time: floating types in double, integers exactly.
 #include <math.h>
 
-#include "contract/table.h"
+#include "contract/elementwise.h"
 #include "kernels/common/scalar.h"
 
 namespace markone::ref {
@@ -232,7 +232,7 @@ void fill_where(Entry<ElementwiseArgs>* row, const Names& names) {
   }
 }
 template <int kPair = 0>
-void fill_pairs(KernelTable* table) {
+void fill_pairs(ElementwiseKernels* table) {
   if constexpr (kPair < kDTypeCount * kDTypeCount) {
     constexpr DType from = static_cast<DType>(kPair / kDTypeCount),
                     to = static_cast<DType>(kPair % kDTypeCount);
@@ -243,7 +243,7 @@ void fill_pairs(KernelTable* table) {
 
 }  // namespace
 
-void fill_elementwise(KernelTable* table) {
+void fill_elementwise(ElementwiseKernels* table) {
 #define MO_UNARY(name, ...)                                                       \
   fill_row<Unary_##name, 1, false>(table->unary[kUnary_##name], MO_NAMES(#name)); \
   fill_row<Grad_##name, 3, false>(table->unary_grad[kUnary_##name], MO_NAMES(#name "_grad"));

@@ -1,5 +1,5 @@
 // Matrix multiplication, in plain C++: sums of floating numbers in double, of integers in their own type.
-#include "contract/table.h"
+#include "contract/gemm.h"
 
 namespace markone::ref {
 namespace {
@@ -61,7 +61,7 @@ void gemm(const GemmArgs* args, const Run* run) {
 
 }  // namespace
 
-void fill_gemm(KernelTable* table) {
+void fill_gemm(GemmKernels* table) {
   table->gemm_ref[kF32] = {gemm<float>, "gemm_f32_ref"};
   table->gemm_ref[kF64] = {gemm<double>, "gemm_f64_ref"};
   table->gemm_ref[kI64] = {gemm<int64_t>, "gemm_i64_ref"};

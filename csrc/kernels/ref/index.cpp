@@ -2,7 +2,7 @@
 // additions go one by one in a fixed order.
 #include <stddef.h>
 
-#include "contract/table.h"
+#include "contract/index.h"
 #include "kernels/common/scalar.h"
 
 namespace markone::ref {
@@ -240,7 +240,7 @@ struct IndexNames {
 };
 
 template <int kType = 0>
-void fill_index_types(KernelTable* table, const IndexNames* names) {
+void fill_index_types(IndexKernels* table, const IndexNames* names) {
   if constexpr (kType < kDTypeCount) {
     using T = typename TypeOf<kType>::type;
     using Raw = typename BitsOf<sizeof(T)>::type;
@@ -267,7 +267,7 @@ constexpr IndexNames kIndexNames[kDTypeCount] = {
 
 }  // namespace
 
-void fill_index(KernelTable* table) {
+void fill_index(IndexKernels* table) {
   fill_index_types(table, kIndexNames);
   table->nonzero = {nonzero_kernel, MO_INDEX_NAME("nonzero", "u8")};
 }

@@ -1,7 +1,7 @@
 // Fused optimiser steps in plain C++: one element at a time, in double.
 #include <math.h>
 
-#include "contract/table.h"
+#include "contract/optim.h"
 
 namespace markone::ref {
 namespace {
@@ -74,7 +74,7 @@ void adam_step(const OptimArgs* args, const Run*) {
 
 }  // namespace
 
-void fill_optim(KernelTable* table) {
+void fill_optim(OptimKernels* table) {
   table->sgd_step = {sgd_step, "sgd_step_ref"};
   table->adam_step = {adam_step, "adam_step_ref"};
 }

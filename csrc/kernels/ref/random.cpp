@@ -1,7 +1,7 @@
 // Philox random numbers and dropout, in plain C++, one element at a time; normals through the C library.
 #include <math.h>
 
-#include "contract/table.h"
+#include "contract/random.h"
 #include "kernels/common/philox.h"
 
 namespace markone::ref {
@@ -118,7 +118,7 @@ void dropout_grad(const DropoutGradArgs* args, const Run*) {
 
 }  // namespace
 
-void fill_random(KernelTable* table) {
+void fill_random(RandomKernels* table) {
   table->random_bits = {bits, "random_bits_ref"};
   table->uniform[kF32] = {uniform<float>, "uniform_f32_ref"};
   table->uniform[kF64] = {uniform<double>, "uniform_f64_ref"};

@@ -1,5 +1,5 @@
 // Reductions over any dimensions, in plain loops over double or int64.
-#include "contract/table.h"
+#include "contract/reduce.h"
 #include "kernels/common/scalar.h"
 
 namespace markone::ref {
@@ -109,7 +109,7 @@ KernelFn<ReduceArgs> integer() {
 
 }  // namespace
 
-void fill_reduce(KernelTable* table) {
+void fill_reduce(ReduceKernels* table) {
 #define MO_REDUCE(name, init, map, combine, finish, types)        \
   {                                                               \
     Entry<ReduceArgs>* entries = table->reduce[kReduce_##name];   \

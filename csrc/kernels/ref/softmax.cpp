@@ -1,7 +1,7 @@
 // Softmax and cross-entropy, in plain loops over double.
 #include <math.h>
 
-#include "contract/table.h"
+#include "contract/softmax.h"
 
 namespace markone::ref {
 namespace {
@@ -116,7 +116,7 @@ void cross_entropy_grad(const CrossEntropyGradArgs* a, const Run* run) {
 
 }  // namespace
 
-void fill_softmax(KernelTable* table) {
+void fill_softmax(SoftmaxKernels* table) {
   table->softmax[kF32] = {softmax<false, float>, "softmax_f32_ref"};
   table->softmax[kF64] = {softmax<false, double>, "softmax_f64_ref"};
   table->log_softmax[kF32] = {softmax<true, float>, "log_softmax_f32_ref"};

@@ -1,5 +1,5 @@
 // Bilinear resize, in plain loops over double.
-#include "contract/table.h"
+#include "contract/vision.h"
 
 namespace markone::ref {
 namespace {
@@ -50,7 +50,7 @@ void resize_grad(const ResizeArgs* a, const Run*) {
 
 }  // namespace
 
-void fill_vision(KernelTable* table) {
+void fill_vision(VisionKernels* table) {
   table->resize_bilinear[kF32] = {resize<float>, "resize_bilinear_f32_ref"};
   table->resize_bilinear[kF64] = {resize<double>, "resize_bilinear_f64_ref"};
   table->resize_bilinear_grad[kF32] = {resize_grad<float>, "resize_bilinear_grad_f32_ref"};

@@ -1,6 +1,6 @@
 // 2-d convolution as a product of matrices: rows are output channels, columns are output positions, K runs
 // over (channel, tap). The right side is read from the image by a table of offsets, so it is never stored.
-#include "contract/table.h"
+#include "contract/conv.h"
 #include "kernels/cpu/gemm/planes.h"
 #include "kernels/cpu/vec.h"
 
@@ -271,9 +271,9 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_conv_weight_grad(KernelTable* table);
+void fill_conv_weight_grad(ConvKernels* table);
 
-void fill_conv(KernelTable* table) {
+void fill_conv(ConvKernels* table) {
   table->conv_implicit[kF32] = {conv_implicit<float>, MO_KERNEL_NAME("conv_implicit_f32")};
   table->conv_implicit[kF64] = {conv_implicit<double>, MO_KERNEL_NAME("conv_implicit_f64")};
   fill_conv_weight_grad(table);

@@ -1,7 +1,7 @@
 // The gradient of a convolution's weights as a product of matrices: rows are (channel, tap), columns are
 // output channels, K runs over the outputs of image after image. The left side is read from the image, the
 // right side is the gradient with its channels packed side by side.
-#include "contract/table.h"
+#include "contract/conv.h"
 #include "kernels/cpu/gemm/planes.h"
 #include "kernels/cpu/vec.h"
 
@@ -185,7 +185,7 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_conv_weight_grad(KernelTable* table) {
+void fill_conv_weight_grad(ConvKernels* table) {
   table->conv_weight_grad_implicit[kF32] = {weight_grad<float>,
                                             MO_KERNEL_NAME("conv_weight_grad_implicit_f32")};
   table->conv_weight_grad_implicit[kF64] = {weight_grad<double>,

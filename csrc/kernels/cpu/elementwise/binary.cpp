@@ -26,7 +26,7 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_binary(KernelTable* table) {
+void fill_binary(ElementwiseKernels* table) {
 #define MO_BINARY(name, ...) \
   fill_row<Binary_##name, 2, false>(table->binary[kBinary_##name], MO_NAMES(#name));
 #include "kernels/common/elementwise.def"

@@ -61,7 +61,7 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_compare(KernelTable* table) {
+void fill_compare(ElementwiseKernels* table) {
 #define MO_COMPARE(name, ...) \
   fill_row<Compare_##name, 2, true>(table->compare[kCompare_##name], MO_NAMES(#name));
 #define MO_TEST(name, ...) fill_row<Test_##name, 1, true>(table->test[kTest_##name], MO_NAMES(#name));

@@ -1,5 +1,5 @@
 // Copies between layouts and types, and fill.
-#include "contract/table.h"
+#include "contract/elementwise.h"
 #include "kernels/cpu/elementwise/driver.h"
 
 MO_ISA_BEGIN
@@ -132,7 +132,7 @@ constexpr const char* kCopyNames[kDTypeCount][kDTypeCount] = {
 };
 
 template <int kPair = 0>
-void fill_pairs(KernelTable* table) {
+void fill_pairs(ElementwiseKernels* table) {
   if constexpr (kPair < kDTypeCount * kDTypeCount) {
     constexpr DType from = static_cast<DType>(kPair / kDTypeCount),
                     to = static_cast<DType>(kPair % kDTypeCount);
@@ -145,6 +145,6 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_copy(KernelTable* table) { fill_pairs(table); }
+void fill_copy(ElementwiseKernels* table) { fill_pairs(table); }
 
 }  // namespace markone::MARKONE_ISA

@@ -4,7 +4,7 @@
 #pragma once
 #include <stddef.h>
 
-#include "contract/table.h"
+#include "contract/elementwise.h"
 #include "kernels/common/scalar.h"
 #include "kernels/cpu/vec.h"
 

@@ -1,15 +1,15 @@
 // Puts the elementwise kernels into the table, file by file.
-#include "contract/table.h"
+#include "contract/elementwise.h"
 
 namespace markone::MARKONE_ISA {
 
-void fill_unary(KernelTable* table);
-void fill_unary_grad(KernelTable* table);
-void fill_binary(KernelTable* table);
-void fill_compare(KernelTable* table);
-void fill_copy(KernelTable* table);
+void fill_unary(ElementwiseKernels* table);
+void fill_unary_grad(ElementwiseKernels* table);
+void fill_binary(ElementwiseKernels* table);
+void fill_compare(ElementwiseKernels* table);
+void fill_copy(ElementwiseKernels* table);
 
-void fill_elementwise(KernelTable* table) {
+void fill_elementwise(ElementwiseKernels* table) {
   fill_unary(table);
   fill_unary_grad(table);
   fill_binary(table);

@@ -20,7 +20,7 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_unary(KernelTable* table) {
+void fill_unary(ElementwiseKernels* table) {
 #define MO_UNARY(name, ...) fill_row<Unary_##name, 1, false>(table->unary[kUnary_##name], MO_NAMES(#name));
 #include "kernels/common/elementwise.def"
 }

@@ -21,7 +21,7 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_unary_grad(KernelTable* table) {
+void fill_unary_grad(ElementwiseKernels* table) {
 #define MO_UNARY(name, ...) \
   fill_row<Grad_##name, 3, false>(table->unary_grad[kUnary_##name], MO_NAMES(#name "_grad"));
 #include "kernels/common/elementwise.def"

@@ -1,6 +1,6 @@
 // Matrix multiplication: straight from A and B where packing would cost more than it saves, and the five
 // loops over packed panels.
-#include "contract/table.h"
+#include "contract/gemm.h"
 #include "kernels/cpu/gemm/pack.h"
 #include "kernels/cpu/vec.h"
 
@@ -282,7 +282,7 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_gemm(KernelTable* table) {
+void fill_gemm(GemmKernels* table) {
   table->gemm_direct[kF32] = {gemm_direct<float>, MO_KERNEL_NAME("gemm_direct_f32")};
   table->gemm_direct[kF64] = {gemm_direct<double>, MO_KERNEL_NAME("gemm_direct_f64")};
   table->gemm_packed[kF32] = {gemm_packed<float>, MO_KERNEL_NAME("gemm_packed_f32")};

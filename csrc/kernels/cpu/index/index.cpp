@@ -1,8 +1,8 @@
 // Indexing moves memory and gains nothing from an instruction set: the table keeps the reference's kernels.
-#include "contract/table.h"
+#include "contract/index.h"
 
 namespace markone::MARKONE_ISA {
 
-void fill_index(KernelTable*) {}
+void fill_index(IndexKernels*) {}
 
 }  // namespace markone::MARKONE_ISA

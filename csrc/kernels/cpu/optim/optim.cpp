@@ -1,5 +1,5 @@
 // Fused optimiser steps over all parameters: each element of every array is read once and written once.
-#include "contract/table.h"
+#include "contract/optim.h"
 #include "kernels/cpu/vec.h"
 
 MO_ISA_BEGIN
@@ -149,7 +149,7 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_optim(KernelTable* table) {
+void fill_optim(OptimKernels* table) {
   table->sgd_step = {sgd_step, MO_KERNEL_NAME("sgd_step")};
   table->adam_step = {adam_step, MO_KERNEL_NAME("adam_step")};
 }

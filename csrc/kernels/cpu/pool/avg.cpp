@@ -1,5 +1,5 @@
 // Average pooling and its gradient.
-#include "contract/table.h"
+#include "contract/pool.h"
 #include "kernels/cpu/pool/strided.h"
 
 MO_ISA_BEGIN
@@ -144,7 +144,7 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_avg_pool(KernelTable* table) {
+void fill_avg_pool(PoolKernels* table) {
   table->avg_pool_rows[kF32] = {AvgPool<float>::kernel, MO_KERNEL_NAME("avg_pool_rows_f32")};
   table->avg_pool_rows[kF64] = {AvgPool<double>::kernel, MO_KERNEL_NAME("avg_pool_rows_f64")};
   table->avg_pool_grad[kF32] = {AvgPoolGrad<float>::kernel, MO_KERNEL_NAME("avg_pool_grad_f32")};

@@ -1,5 +1,5 @@
 // Max pooling, with and without the places of the maxima, and its gradient.
-#include "contract/table.h"
+#include "contract/pool.h"
 #include "kernels/cpu/pool/strided.h"
 
 MO_ISA_BEGIN
@@ -217,9 +217,9 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_avg_pool(KernelTable* table);
+void fill_avg_pool(PoolKernels* table);
 
-void fill_pool(KernelTable* table) {
+void fill_pool(PoolKernels* table) {
   table->max_pool_rows[kF32] = {MaxPool<float>::kernel, MO_KERNEL_NAME("max_pool_rows_f32")};
   table->max_pool_rows[kF64] = {MaxPool<double>::kernel, MO_KERNEL_NAME("max_pool_rows_f64")};
   table->max_pool_grad[kF32] = {MaxPoolGrad<float>::kernel, MO_KERNEL_NAME("max_pool_grad_f32")};

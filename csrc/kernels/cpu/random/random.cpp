@@ -1,6 +1,6 @@
 // Philox random numbers and dropout. Blocks are made in batches by loops over lanes; only integer operations
 // and plain multiplications and additions follow, so every instruction set gives the same bits.
-#include "contract/table.h"
+#include "contract/random.h"
 #include "kernels/common/philox.h"
 #include "kernels/cpu/vec.h"
 
@@ -208,7 +208,7 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_random(KernelTable* table) {
+void fill_random(RandomKernels* table) {
   table->random_bits = {bits, MO_KERNEL_NAME("random_bits")};
   table->uniform[kF32] = {uniform_f32, MO_KERNEL_NAME("uniform_f32")};
   table->uniform[kF64] = {uniform_f64, MO_KERNEL_NAME("uniform_f64")};

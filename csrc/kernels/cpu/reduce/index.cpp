@@ -1,5 +1,5 @@
 // argmax and argmin: where the largest or smallest element along one dimension is.
-#include "contract/table.h"
+#include "contract/reduce.h"
 #include "kernels/cpu/vec_order.h"
 
 MO_ISA_BEGIN
@@ -89,7 +89,7 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_reduce_index(KernelTable* table) {
+void fill_reduce_index(ReduceKernels* table) {
   table->argmax[kF32] = {ArgReduction<true, float>::kernel, MO_KERNEL_NAME("argmax_f32")};
   table->argmax[kF64] = {ArgReduction<true, double>::kernel, MO_KERNEL_NAME("argmax_f64")};
   table->argmax[kI64] = {ArgReduction<true, int64_t>::kernel, MO_KERNEL_NAME("argmax_i64")};

@@ -1,5 +1,5 @@
 // Reductions over any dimensions: one kernel for each entry of reduce.def and type.
-#include "contract/table.h"
+#include "contract/reduce.h"
 #include "kernels/cpu/vec_order.h"
 
 MO_ISA_BEGIN
@@ -260,9 +260,9 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_reduce_index(KernelTable* table);
+void fill_reduce_index(ReduceKernels* table);
 
-void fill_reduce(KernelTable* table) {
+void fill_reduce(ReduceKernels* table) {
 #define MO_REDUCE(name, init, map, combine, finish, types)                    \
   {                                                                           \
     Entry<ReduceArgs>* entries = table->reduce[kReduce_##name];               \

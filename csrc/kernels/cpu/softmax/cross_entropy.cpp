@@ -1,5 +1,5 @@
 // Cross-entropy of logits and class labels, and its gradient.
-#include "contract/table.h"
+#include "contract/softmax.h"
 #include "kernels/cpu/softmax/rows.h"
 
 MO_ISA_BEGIN
@@ -192,7 +192,7 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_cross_entropy(KernelTable* table) {
+void fill_cross_entropy(SoftmaxKernels* table) {
   table->cross_entropy[kF32] = {CrossEntropy<float>::kernel, MO_KERNEL_NAME("cross_entropy_f32")};
   table->cross_entropy[kF64] = {CrossEntropy<double>::kernel, MO_KERNEL_NAME("cross_entropy_f64")};
   table->cross_entropy_grad[kF32] = {CrossEntropyGrad<float>::kernel,

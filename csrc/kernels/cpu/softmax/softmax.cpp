@@ -1,5 +1,5 @@
 // Softmax, its logarithm, and their gradients.
-#include "contract/table.h"
+#include "contract/softmax.h"
 #include "kernels/cpu/softmax/rows.h"
 
 MO_ISA_BEGIN
@@ -108,9 +108,9 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_cross_entropy(KernelTable* table);
+void fill_cross_entropy(SoftmaxKernels* table);
 
-void fill_softmax(KernelTable* table) {
+void fill_softmax(SoftmaxKernels* table) {
   table->softmax[kF32] = {Softmax<false, float>::kernel, MO_KERNEL_NAME("softmax_f32")};
   table->softmax[kF64] = {Softmax<false, double>::kernel, MO_KERNEL_NAME("softmax_f64")};
   table->log_softmax[kF32] = {Softmax<true, float>::kernel, MO_KERNEL_NAME("log_softmax_f32")};

@@ -1,5 +1,5 @@
 // Bilinear resize and its gradient.
-#include "contract/table.h"
+#include "contract/vision.h"
 #include "kernels/cpu/vec.h"
 
 MO_ISA_BEGIN
@@ -114,7 +114,7 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
-void fill_vision(KernelTable* table) {
+void fill_vision(VisionKernels* table) {
   table->resize_bilinear[kF32] = {Resize<float>::kernel<false>, MO_KERNEL_NAME("resize_bilinear_f32")};
   table->resize_bilinear[kF64] = {Resize<double>::kernel<false>, MO_KERNEL_NAME("resize_bilinear_f64")};
   table->resize_bilinear_grad[kF32] = {Resize<float>::kernel<true>,
