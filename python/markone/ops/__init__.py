@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any
 
 from ..autograd import engine
@@ -34,25 +35,13 @@ _MODULES = (
     _shape,
     _softmax,
 )
-# Helpers of one family for another, not for users.
-_INTERNAL = set(
-    "add_scaled sub_scaled div_rounded add_ sub_ index iterate pair cut_view window_zeroed kept_shape "
-    "unary_isinf "
-    "check_reduction reduced same_shapes filled random_in_place reversed_dims matrix_transpose rmatmul "
-    "getitem "
-    "setitem conv2d_input_grad conv2d_weight_grad".split()
-)
-
-# Public functions by name: every family's own, and the elementwise list's.
+# Public functions by name: every family's own but its HELPERS, and the elementwise list's.
 FUNCTIONS: dict[str, Any] = dict(_elementwise)
 for _module in _MODULES:
+    _helpers = getattr(_module, "HELPERS", "").split()
     for _name, _value in list(vars(_module).items()):
-        if (
-            callable(_value)
-            and getattr(_value, "__module__", None) == _module.__name__
-            and not _name.startswith("_")
-        ):
-            if not isinstance(_value, type) and _name not in _INTERNAL:
+        if isinstance(_value, FunctionType) and _value.__module__ == _module.__name__:
+            if not _name.startswith("_") and _name not in _helpers:
                 FUNCTIONS[_name] = _value
 FUNCTIONS["add"] = _elementwise_module.add_scaled
 FUNCTIONS["sub"] = _elementwise_module.sub_scaled
@@ -81,22 +70,11 @@ _ALIASES = {
 FUNCTIONS |= {alias: FUNCTIONS[name] for alias, name in _ALIASES.items()}
 globals().update(FUNCTIONS)
 
-# Functions that are also methods, by name.
+# Functions that are also methods, by name: the elementwise list, the aliases, each family's METHODS.
 METHODS: tuple[str, ...] = (
     *_elementwise,
     *_ALIASES,
-    *"to type_as cpu cuda clone contiguous detach detach_ requires_grad_ copy_ fill_ zero_".split(),
-    *"clamp clamp_ where allclose isclose equal add sub div".split(),
-    *"reshape view view_as reshape_as flatten ravel unflatten squeeze unsqueeze permute transpose t".split(),
-    *"expand expand_as broadcast_to repeat tile repeat_interleave narrow select diagonal split".split(),
-    *"flip roll movedim chunk unbind".split(),
-    *"sum mean prod amax amin max min argmax argmin all any count_nonzero var std norm logsumexp".split(),
-    *"index_put index_put_ index_select gather scatter scatter_ scatter_add scatter_add_ masked_fill".split(),
-    *"masked_fill_ masked_select nonzero argwhere take take_along_dim tril triu".split(),
-    *"matmul mm bmm mv dot outer addmm baddbmm addmv".split(),
-    *"softmax log_softmax".split(),
-    *"new_tensor new_zeros new_ones new_empty new_full".split(),
-    *"uniform_ normal_ bernoulli bernoulli_ random_ multinomial".split(),
+    *(name for module in _MODULES for name in getattr(module, "METHODS", "").split()),
 )
 
 

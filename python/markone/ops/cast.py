@@ -24,6 +24,11 @@ from ..autograd.inplace import overwrite, rebase
 from ..tensor import Tensor
 from ._common import operand, shrink, sum_to_shape, tensor_arg
 
+# Functions that are Tensor methods too.
+METHODS = "to type_as cpu cuda clone contiguous detach detach_ requires_grad_ copy_ fill_ zero_"
+# For other families, not for users.
+HELPERS = "random_in_place"
+
 
 def _cast_differentiable(node: Node, g: Tensor) -> Any:
     return (to(g, node.ctx),)

@@ -11,6 +11,9 @@ from ._common import tensor_arg
 from .reduce import sum as sum_
 from .shape import reshape, unsqueeze
 
+# For other families, not for users.
+HELPERS = "pair conv2d_input_grad conv2d_weight_grad"
+
 Pair = tuple[int, int]
 
 

@@ -12,6 +12,11 @@ from .._dtypes import as_device, as_dtype, bool_, get_default_dtype, int64
 from ..tensor import Tensor, _array_of
 from ._common import operand, sizes, tensor_arg
 
+# Functions that are Tensor methods too.
+METHODS = "new_tensor new_zeros new_ones new_empty new_full"
+# For other families, not for users.
+HELPERS = "filled"
+
 
 def _finish(array: Any, requires_grad: bool, op: str) -> Tensor:
     if requires_grad and not array.dtype.is_floating_point:

@@ -12,6 +12,11 @@ from ..autograd.modes import modes
 from ..tensor import Tensor
 from ._common import as_tensor, formula, operand, shrink, sum_to_shape, tensor_arg, used_in
 
+# Functions that are Tensor methods too.
+METHODS = "clamp clamp_ where"
+# For other families, not for users.
+HELPERS = "div_rounded add_scaled sub_scaled"
+
 _number = (float, int, bool)
 
 

@@ -17,6 +17,14 @@ from .cast import clone, copy_, fill_
 from .elementwise import where
 from .shape import cut_view, expand, ravel, reshape
 
+# Functions that are Tensor methods too.
+METHODS = (
+    "index_put index_put_ index_select gather scatter scatter_ scatter_add scatter_add_ masked_fill "
+    "masked_fill_ masked_select nonzero argwhere take take_along_dim tril triu"
+)
+# For other families, not for users.
+HELPERS = "getitem index setitem"
+
 _FROM_START = -(2**63)
 
 

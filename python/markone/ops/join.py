@@ -12,6 +12,9 @@ from ._common import sizes, tensor_arg, wrap_dim
 from .cast import clone, to
 from .shape import expand, narrow, ravel, reshape, split, unsqueeze
 
+# Functions that are Tensor methods too.
+METHODS = "repeat tile repeat_interleave flip roll"
+
 
 def repeat(input: Tensor, *sizes_: Any) -> Tensor:
     """The tensor laid out again and again along each dimension (a copy)."""

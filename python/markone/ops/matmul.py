@@ -12,6 +12,11 @@ from .elementwise import add, mul
 from .reduce import sum as sum_
 from .shape import reshape, transpose
 
+# Functions that are Tensor methods too.
+METHODS = "matmul mm bmm mv dot outer addmm baddbmm addmv"
+# For other families, not for users.
+HELPERS = "rmatmul"
+
 
 def _rows_shape(shape: Any) -> tuple[int, int]:
     count = 1

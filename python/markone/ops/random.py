@@ -12,6 +12,9 @@ from ._common import sizes, tensor_arg
 from .cast import random_in_place
 from .creation import _finish
 
+# Functions that are Tensor methods too.
+METHODS = "uniform_ normal_ bernoulli bernoulli_ random_ multinomial"
+
 Generator = _C.Generator
 
 

@@ -14,6 +14,14 @@ from .elementwise import add, binary, compares, mul, sub, unary, where
 from .join import cat
 from .shape import expand, narrow, permute, reshape
 
+# Functions that are Tensor methods too.
+METHODS = (
+    "allclose isclose equal sum mean prod amax amin max min argmax argmin all any count_nonzero var std "
+    "norm logsumexp"
+)
+# For other families, not for users.
+HELPERS = "kept_shape unary_isinf"
+
 
 def kept_shape(shape: Any, dims: tuple[int, ...]) -> tuple[int, ...]:
     """The shape of a reduction with keepdim=True; no dimensions means all."""

@@ -12,6 +12,14 @@ from ..autograd.modes import modes
 from ..tensor import Tensor
 from ._common import broadcast_dims, dims_of, sizes, tensor_arg, wrap_dim
 
+# Functions that are Tensor methods too.
+METHODS = (
+    "reshape view view_as reshape_as flatten ravel unflatten squeeze unsqueeze permute transpose t expand "
+    "expand_as broadcast_to narrow select diagonal split movedim chunk unbind"
+)
+# For other families, not for users.
+HELPERS = "reversed_dims matrix_transpose cut_view iterate window_zeroed"
+
 
 def _view(op: Op, array: Any, source: Tensor, function: Any, args: tuple[Any, ...], ctx: Any) -> Tensor:
     """A view of `source`, recorded where needed."""

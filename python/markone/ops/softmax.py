@@ -16,6 +16,11 @@ from .reduce import mean
 from .reduce import sum as sum_
 from .shape import reshape, unsqueeze
 
+# Functions that are Tensor methods too.
+METHODS = "softmax log_softmax"
+# For other families, not for users.
+HELPERS = "check_reduction reduced same_shapes"
+
 
 def _softmax_differentiable(node: Node, g: Tensor) -> Any:
     (y,) = node.tensors()
