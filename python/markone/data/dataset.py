@@ -14,6 +14,7 @@ from .random import permutation
 from .sampler import seed_of
 
 __all__ = [
+    "ChainDataset",
     "ConcatDataset",
     "Dataset",
     "IterableDataset",
@@ -54,6 +55,27 @@ class IterableDataset(Dataset[T]):
     def __iter__(self) -> Iterator[T]:
         raise NotImplementedError(f"{type(self).__name__}: an IterableDataset has to write __iter__()")
 
+    def __add__(self, other: Dataset[Any]) -> ChainDataset:  # type: ignore[override]
+        return ChainDataset([self, other])
+
+
+class ChainDataset(IterableDataset[Any]):
+    """The samples of several iterable datasets, one dataset after the other."""
+
+    def __init__(self, datasets: Iterable[Dataset[Any]]) -> None:
+        self.datasets = datasets
+
+    def __iter__(self) -> Iterator[Any]:
+        for i, dataset in enumerate(self.datasets):
+            if not isinstance(dataset, IterableDataset):
+                raise TypeError(
+                    f"ChainDataset: dataset {i} is a {type(dataset).__name__}, wants an IterableDataset"
+                )
+            yield from dataset
+
+    def __len__(self) -> int:
+        return sum(len(dataset) for dataset in self.datasets)
+
 
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Sample i is `tuple(t[i] for t in tensors)`.
@@ -77,8 +99,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
             if t.shape[0] != tensors[0].shape[0]:
                 raise ValueError(
                     f"TensorDataset: tensor {i} has {t.shape[0]} samples (shape {list(t.shape)}) but "
-                    f"tensor 0 "
-                    f"has {tensors[0].shape[0]}"
+                    f"tensor 0 has {tensors[0].shape[0]}"
                 )
         self.tensors = tensors
 
@@ -93,22 +114,28 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         return [t[picked] for t in self.tensors]
 
 
-class StackDataset(Dataset[tuple[Any, ...]]):
-    """Sample i is the tuple of sample i of each dataset."""
+class StackDataset(Dataset[Any]):
+    """Sample i is the tuple of sample i of each dataset; or, of datasets given by name, a dict of them."""
 
-    def __init__(self, *datasets: Dataset[Any]) -> None:
-        if not datasets:
-            raise ValueError("StackDataset: wants at least one dataset")
-        sizes = [len(d) for d in datasets]
+    datasets: tuple[Dataset[Any], ...] | dict[str, Dataset[Any]]
+
+    def __init__(self, *args: Dataset[Any], **kwargs: Dataset[Any]) -> None:
+        if bool(args) == bool(kwargs):
+            raise ValueError("StackDataset: wants datasets either by position or by name, at least one")
+        parts = list(args or kwargs.values())
+        sizes = [len(d) for d in parts]
         if len(set(sizes)) != 1:
             raise ValueError(f"StackDataset: the datasets have different lengths: {sizes}")
-        self.datasets = datasets
+        self.datasets = args or kwargs
+        self._length = sizes[0]
 
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
+    def __getitem__(self, index: int) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: d[index] for name, d in self.datasets.items()}
         return tuple(d[index] for d in self.datasets)
 
     def __len__(self) -> int:
-        return len(self.datasets[0])
+        return self._length
 
 
 class ConcatDataset(Dataset[Any]):
@@ -173,9 +200,8 @@ def random_split(
     else:
         if any(x < 0 or x != int(x) for x in lengths) or sum(lengths) != total:
             raise ValueError(
-                f"random_split: lengths {list(lengths)} sum to {sum(lengths)}, want the {total} samples "
-                f"of the "
-                "dataset, or fractions that sum to 1"
+                f"random_split: lengths {list(lengths)} sum to {sum(lengths)}, want the {total} samples of "
+                "the dataset, or fractions that sum to 1"
             )
         counts = [int(x) for x in lengths]
     order = permutation(total, seed_of(generator), 0, 0, 3).tolist()

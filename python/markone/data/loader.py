@@ -7,23 +7,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from .collate import default_collate
+from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset
 from .prefetch import ordered_prefetch
 from .random import sample_key
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, seed_of, set_epoch
+from .worker import WorkerInfo, enter_worker
 
 __all__ = ["DataLoader"]
 
 T = TypeVar("T")
 
 
-def _fetch(dataset: Any, collate_fn: Callable[[Any], Any] | None, key: tuple[int, int], indices: Any) -> Any:
+def _fetch(dataset: Any, collate_fn: Callable[[Any], Any], key: tuple[int, int], indices: Any) -> Any:
     """One batch, or one sample where there is no batching."""
     if not isinstance(indices, (list, tuple)):
         with sample_key(*key, indices if isinstance(indices, int) else 0):
             sample = dataset[indices]
-        return sample if collate_fn is None else collate_fn(sample)
+        return collate_fn(sample)
     if collate_fn is default_collate:
         get_batch = getattr(dataset, "get_batch", None)
         if get_batch is not None:
@@ -34,7 +35,7 @@ def _fetch(dataset: Any, collate_fn: Callable[[Any], Any] | None, key: tuple[int
     for index in indices:
         with sample_key(*key, index if isinstance(index, int) else 0):
             samples.append(dataset[index])
-    return samples if collate_fn is None else collate_fn(samples)
+    return collate_fn(samples)
 
 
 def _chunks(dataset: Iterable[Any], size: int | None, drop_last: bool) -> Iterator[Any]:
@@ -62,18 +63,21 @@ class DataLoader(Generic[T]):
         sampler: gives the indices instead (not with `shuffle`).
         batch_sampler: gives lists of indices (not with `batch_size`, `shuffle`, `sampler`, `drop_last`).
         num_workers: threads that make batches ahead; 0: the consumer's own thread. No number of them changes
-        a
-            result: order, shuffle and augmentation (`markone.data.sample_random`) are keyed by (seed, epoch,
-            index).
+            a result: order, shuffle and augmentation (`markone.data.sample_random`) are keyed by (seed,
+            epoch, index). An `IterableDataset` is read by the consumer's thread alone, once, in its order;
+            the threads collate.
         collate_fn: makes a batch of a list of samples; `default_collate` where None. With the default, a
             dataset's `get_batch` makes the batch in one call.
         pin_memory: accepted for compatibility; there is nothing to pin on the CPU.
         drop_last: leave out a last batch that is not full.
         timeout: seconds that a batch may take; 0 means for ever.
         worker_init_fn: called with the worker's number in each thread before its first batch.
+        multiprocessing_context: None; the workers are threads.
         generator: whose seed is the key; the library's (`markone.manual_seed`) at the first iteration where
-        None.
+            None.
         prefetch_factor: batches ahead a worker; 2 where None.
+        persistent_workers, pin_memory_device: accepted for compatibility; threads start in microseconds.
+        in_order: True; batches never come in another order.
 
     An exception in a worker is raised at the place of its batch, with the worker's traceback. Leaving the
     loop early ends the threads. `state_dict()` between two batches and `load_state_dict()` on an equal loader
@@ -95,10 +99,18 @@ class DataLoader(Generic[T]):
         drop_last: bool = False,
         timeout: float = 0,
         worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context: None = None,
         generator: Any | None = None,
         *,
         prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
     ) -> None:
+        if multiprocessing_context is not None:
+            raise ValueError("DataLoader: the workers are threads, multiprocessing_context has to be None")
+        if not in_order:
+            raise ValueError("DataLoader: batches come in order always, in_order has to be True")
         if not isinstance(num_workers, int) or num_workers < 0:
             raise ValueError(f"DataLoader: num_workers is {num_workers!r}, wants an integer of at least 0")
         if timeout < 0:
@@ -130,7 +142,11 @@ class DataLoader(Generic[T]):
         self.pin_memory = pin_memory
         self.timeout = timeout
         self.worker_init_fn = worker_init_fn
+        self.multiprocessing_context = None
         self.prefetch_factor = prefetch_factor or 2
+        self.persistent_workers = persistent_workers
+        self.pin_memory_device = pin_memory_device
+        self.in_order = True
         self.generator = generator
         self._iterable = iterable
         if sampler is None and not iterable:
@@ -140,7 +156,8 @@ class DataLoader(Generic[T]):
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)  # type: ignore[arg-type]
         self.batch_sampler = batch_sampler
         batched = batch_sampler is not None or (iterable and batch_size is not None)
-        self.collate_fn = collate_fn if collate_fn is not None else (default_collate if batched else None)
+        default = default_collate if batched else default_convert
+        self.collate_fn: Callable[[Any], Any] = default if collate_fn is None else collate_fn
 
         self._seed: int | None = None
         self._epoch = 0  # of the iteration under way, or of the next one
@@ -211,7 +228,7 @@ class _Iteration(Iterator[Any]):
         fetch: Callable[[Any], Any]
         if loader._iterable:
             tasks = _chunks(loader.dataset, loader.batch_size, loader.drop_last)
-            fetch = loader.collate_fn if loader.collate_fn is not None else _same
+            fetch = loader.collate_fn
         else:
             source = loader.sampler if loader.batch_sampler is None else loader.batch_sampler
             set_epoch(source, self._epoch, key[0])
@@ -229,7 +246,7 @@ class _Iteration(Iterator[Any]):
                 workers=workers,
                 ahead=workers * loader.prefetch_factor,
                 timeout=loader.timeout,
-                worker_init=loader.worker_init_fn,
+                worker_init=partial(_start, loader.dataset, key[0], workers, loader.worker_init_fn),
             )
 
     def __iter__(self) -> _Iteration:
@@ -265,5 +282,8 @@ class _Iteration(Iterator[Any]):
 _END = object()
 
 
-def _same(value: Any) -> Any:
-    return value
+def _start(dataset: Any, seed: int, workers: int, init: Callable[[int], None] | None, worker: int) -> None:
+    """What a worker thread does first."""
+    enter_worker(WorkerInfo(id=worker, num_workers=workers, seed=seed + worker, dataset=dataset))
+    if init is not None:
+        init(worker)

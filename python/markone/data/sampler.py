@@ -12,6 +12,7 @@ from .random import KeyedRandom
 
 __all__ = [
     "BatchSampler",
+    "BucketBatchSampler",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
@@ -57,7 +58,7 @@ class SequentialSampler(Sampler[int]):
         return len(self.data_source)
 
 
-class _KeyedSampler(Sampler[int]):
+class _KeyedSampler(Sampler[T]):
     """The base of random samplers: epoch e of a seed always has the same order."""
 
     generator: Any | None = None
@@ -80,7 +81,7 @@ class _KeyedSampler(Sampler[int]):
         return stream
 
 
-class RandomSampler(_KeyedSampler):
+class RandomSampler(_KeyedSampler[int]):
     """All samples in random order; or, with replacement, `num_samples` independent draws.
 
     Args:
@@ -124,7 +125,7 @@ class RandomSampler(_KeyedSampler):
         return self.num_samples
 
 
-class SubsetRandomSampler(_KeyedSampler):
+class SubsetRandomSampler(_KeyedSampler[int]):
     """The given indices in random order."""
 
     def __init__(self, indices: Sequence[int], generator: Any | None = None) -> None:
@@ -139,7 +140,7 @@ class SubsetRandomSampler(_KeyedSampler):
         return len(self.indices)
 
 
-class WeightedRandomSampler(_KeyedSampler):
+class WeightedRandomSampler(_KeyedSampler[int]):
     """`num_samples` draws of 0 .. len(weights) - 1 with these weights (they need not sum to 1).
 
     Without replacement, by the exponential keys of Efraimidis and Spirakis (2006): the `num_samples` indices
@@ -210,6 +211,67 @@ class BatchSampler(Sampler[list[int]]):
 
     def __len__(self) -> int:
         n = len(self.sampler)  # type: ignore[arg-type]
+        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+
+
+class BucketBatchSampler(_KeyedSampler[list[int]]):
+    """Batches of samples of like length, so that padding wastes little.
+
+    Each epoch the samples are shuffled and cut into pools of `pool` batches; a pool is sorted by length and
+    cut into batches, and the batches come in random order. Without shuffling all are sorted by length.
+
+    Args:
+        lengths: of every sample.
+        batch_size: samples a batch.
+        drop_last: leave out batches that are not full.
+        shuffle: a new random order each epoch.
+        pool: how many batches are sorted together; more means less padding and less mixing.
+        generator: whose seed is the key; the loader's or the library's where None.
+    """
+
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        batch_size: int,
+        drop_last: bool = False,
+        *,
+        shuffle: bool = True,
+        pool: int = 100,
+        generator: Any | None = None,
+    ) -> None:
+        for name, value in (("batch_size", batch_size), ("pool", pool)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"BucketBatchSampler: {name} is {value!r}, wants an integer of at least 1")
+        self.lengths = np.asarray(lengths, dtype=np.int64)
+        if self.lengths.ndim != 1 or np.any(self.lengths < 0):
+            raise ValueError("BucketBatchSampler: lengths have to be a list of numbers, none negative")
+        self.batch_size = batch_size
+        self.drop_last = drop_last
+        self.shuffle = shuffle
+        self.pool = pool
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[list[int]]:
+        n, size = len(self.lengths), self.batch_size
+        if not self.shuffle:
+            order, stream = np.arange(n), None
+        else:
+            stream = self._random()
+            order = stream.permutation(n)
+        step = size * self.pool if self.shuffle else max(n, 1)
+        batches: list[list[int]] = []
+        for start in range(0, n, step):
+            part = order[start : start + step]
+            part = part[np.argsort(self.lengths[part], kind="stable")]
+            batches += [part[i : i + size].tolist() for i in range(0, len(part), size)]
+        if self.drop_last:
+            batches = [batch for batch in batches if len(batch) == size]
+        if stream is not None:
+            batches = [batches[i] for i in stream.permutation(len(batches)).tolist()]
+        return iter(batches)
+
+    def __len__(self) -> int:
+        n = len(self.lengths)
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
 
 
