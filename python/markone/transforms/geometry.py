@@ -1,205 +1,278 @@
-"""Transforms that move pixels."""
+"""Resizing, cutting, padding and mirroring."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-import numpy as np
+from ..data.random import KeyedRandom
+from .base import height_width, probability
+from .steps import Flip, Geometry, Scale, Step, Window
 
-from ..data.random import sample_random
-from ..ops import cat, from_numpy, full, resize_bilinear
-from ..tensor import Tensor
+__all__ = [
+    "CenterCrop",
+    "Pad",
+    "RandomCrop",
+    "RandomHorizontalFlip",
+    "RandomResizedCrop",
+    "RandomVerticalFlip",
+    "Resize",
+]
 
-__all__ = ["Pad", "RandomAffine", "RandomCrop", "RandomHorizontalFlip", "Resize"]
+_MODES = ("constant", "edge", "reflect", "symmetric")
 
 
-def _sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
+def _sides(owner: str, padding: int | Sequence[int]) -> tuple[int, int, int, int]:
     """left, top, right, bottom of one, two (horizontal, vertical) or four numbers."""
-    if isinstance(padding, int):
-        return (padding,) * 4
-    if len(padding) == 2:
-        return (padding[0], padding[1], padding[0], padding[1])
-    if len(padding) != 4:
-        raise ValueError(f"Pad: padding is {padding}, wants one, two or four numbers")
-    return (padding[0], padding[1], padding[2], padding[3])
+    sides = (padding,) * 4 if isinstance(padding, int) else tuple(int(n) for n in padding)
+    if len(sides) == 2:
+        sides = sides * 2
+    if len(sides) != 4:
+        raise ValueError(f"{owner}: padding is {padding}, wants one, two or four numbers")
+    if min(sides) < 0:
+        raise ValueError(f"{owner}: padding is {padding}, wants none below 0")
+    return (sides[0], sides[1], sides[2], sides[3])
 
 
-class Pad:
-    """A border of one value.
+def _mode(owner: str, mode: str) -> str:
+    if mode not in _MODES:
+        raise ValueError(f"{owner}: padding_mode is {mode!r}, wants one of {sorted(_MODES)}")
+    return mode
+
+
+def interpolation_of(owner: str, interpolation: str) -> str:
+    """Checks the name of an interpolation."""
+    if interpolation not in ("bilinear", "nearest"):
+        raise ValueError(f"{owner}: interpolation is {interpolation!r}, wants 'bilinear' or 'nearest'")
+    return interpolation
+
+
+class Pad(Geometry):
+    """A border.
 
     Args:
         padding: on all sides; or (horizontal, vertical); or (left, top, right, bottom).
-        fill: the value.
+        fill: its value, of masks `mask_fill`.
+        padding_mode: 'constant'; 'edge' repeats the outermost pixel; 'reflect' mirrors the image without its
+            outermost pixel, 'symmetric' with it.
     """
 
     batched = True
 
-    def __init__(self, padding: int | Sequence[int], fill: float = 0) -> None:
+    def __init__(
+        self,
+        padding: int | Sequence[int],
+        fill: float = 0,
+        padding_mode: str = "constant",
+        *,
+        mask_fill: int = 0,
+    ) -> None:
         self.padding = padding
         self.fill = fill
-        self._left, self._top, self._right, self._bottom = _sides(padding)
-        if min(_sides(padding)) < 0:
-            raise ValueError(f"Pad: padding is {padding}, wants none below 0")
+        self.padding_mode = _mode("Pad", padding_mode)
+        self.mask_fill = mask_fill
+        self._at = _sides("Pad", padding)
 
-    def __call__(self, image: Tensor) -> Tensor:
-        for dim, before, after in ((-1, self._left, self._right), (-2, self._top, self._bottom)):
-            parts = [self._border(image, dim, before), image, self._border(image, dim, after)]
-            image = cat([part for part in parts if part is not None], dim)
-        return image
+    def draw(self, size: tuple[int, int], random: KeyedRandom) -> list[Step]:
+        left, top, right, bottom = self._at
+        whole = (size[0] + top + bottom, size[1] + left + right)
+        return [Window(-top, -left, whole, self.fill, self.mask_fill, self.padding_mode)]
 
-    def _border(self, image: Tensor, dim: int, width: int) -> Tensor | None:
-        shape = list(image.shape)
-        shape[dim] = width
-        return full(tuple(shape), self.fill, dtype=image.dtype) if width else None
-
-    def __repr__(self) -> str:
-        return f"Pad(padding={self.padding}, fill={self.fill})"
+    def extra_repr(self) -> str:
+        return f"padding={self.padding}, fill={self.fill}, padding_mode={self.padding_mode}"
 
 
-class Resize:
-    """Bilinear resize to a height and width."""
+class Resize(Geometry):
+    """Another size.
+
+    Args:
+        size: height and width; or one number, which the shorter side gets, the other in proportion.
+        interpolation: of images: 'bilinear' or 'nearest'; masks always take the nearest pixel.
+        max_size: with one number: the longer side gets at most this.
+        antialias: where it shrinks bilinearly, weigh all the pixels that fall into one.
+    """
 
     batched = True
 
-    def __init__(self, size: int | tuple[int, int]) -> None:
-        self.size = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-        if min(self.size) < 1:
-            raise ValueError(f"Resize: size is {size}, wants numbers above 0")
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        interpolation: str = "bilinear",
+        max_size: int | None = None,
+        antialias: bool = True,
+    ) -> None:
+        single = isinstance(size, int) or len(size) == 1
+        height_width("Resize", size)
+        if max_size is not None and not single:
+            raise ValueError("Resize: max_size goes with one number for size")
+        self.size = size
+        self._one = (size if isinstance(size, int) else int(size[0])) if single else None
+        if max_size is not None and self._one is not None and max_size <= self._one:
+            raise ValueError(f"Resize: max_size is {max_size}, wants more than size, {self._one}")
+        self.interpolation = interpolation_of("Resize", interpolation)
+        self.max_size = max_size
+        self.antialias = antialias
 
-    def __call__(self, image: Tensor) -> Tensor:
-        flat = image.reshape(-1, 1, *image.shape[-2:])
-        return resize_bilinear(flat, self.size).reshape(*image.shape[:-2], *self.size)
+    def _wanted(self, size: tuple[int, int]) -> tuple[int, int]:
+        if self._one is None:
+            return height_width("Resize", self.size)
+        short, long = min(size), max(size)
+        new_short, new_long = self._one, int(self._one * long / short)
+        if self.max_size is not None and new_long > self.max_size:
+            new_short, new_long = int(self.max_size * new_short / new_long), self.max_size
+        return (new_short, new_long) if size[0] <= size[1] else (new_long, new_short)
 
-    def __repr__(self) -> str:
-        return f"Resize(size={self.size})"
+    def draw(self, size: tuple[int, int], random: KeyedRandom) -> list[Step]:
+        if min(size) < 1:
+            raise ValueError(f"Resize: the image is empty, {list(size)}")
+        return [Scale(size, self._wanted(size), self.interpolation, self.antialias)]
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}, interpolation={self.interpolation}"
 
 
-class RandomHorizontalFlip:
-    """Mirrors with probability p."""
-
+class _Flip(Geometry):
     batched = False
+    _dim = -1
 
     def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"RandomHorizontalFlip: p is {p}, wants a probability in [0, 1]")
-        self.p = p
+        self.p = probability(type(self).__name__, p)
 
-    def __call__(self, image: Tensor) -> Tensor:
-        return image.flip(-1) if sample_random().uniform() < self.p else image
+    def draw(self, size: tuple[int, int], random: KeyedRandom) -> list[Step]:
+        return [Flip(self._dim, size)] if random.uniform() < self.p else []
 
-    def __repr__(self) -> str:
-        return f"RandomHorizontalFlip(p={self.p})"
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
 
 
-class RandomCrop:
+class RandomHorizontalFlip(_Flip):
+    """Swaps left and right with probability p."""
+
+    _dim = -1
+
+
+class RandomVerticalFlip(_Flip):
+    """Swaps top and bottom with probability p."""
+
+    _dim = -2
+
+
+class CenterCrop(Geometry):
+    """The middle of the image, of the wanted height and width; a smaller one gets zeros around it."""
+
+    batched = True
+
+    def __init__(self, size: int | Sequence[int]) -> None:
+        self.size = height_width("CenterCrop", size)
+
+    def draw(self, size: tuple[int, int], random: KeyedRandom) -> list[Step]:
+        # Odd rests go where rounding half to even puts them; a smaller image is padded more behind.
+        (rows, columns), (height, width) = self.size, size
+        top, left = (
+            round((have - want) / 2) if have >= want else -((want - have) // 2)
+            for have, want in ((height, rows), (width, columns))
+        )
+        return [Window(top, left, self.size)]
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}"
+
+
+class RandomCrop(Geometry):
     """A window of the wanted size at a random place.
 
     Args:
         size: height and width.
         padding: a border that is added first; see `Pad`.
+        pad_if_needed: pad an image that is too small, evenly on both sides, instead of an error.
+        fill, padding_mode, mask_fill: as in `Pad`.
     """
-
-    batched = False
-
-    def __init__(self, size: int | tuple[int, int], padding: int | Sequence[int] | None = None) -> None:
-        self.size = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-        self.padding = padding
-        self._pad = None if padding is None else Pad(padding)
-
-    def __call__(self, image: Tensor) -> Tensor:
-        if self._pad is not None:
-            image = self._pad(image)
-        rows, columns = image.shape[-2:]
-        if rows < self.size[0] or columns < self.size[1]:
-            raise ValueError(f"RandomCrop: wants {list(self.size)} of an image of shape {list(image.shape)}")
-        random = sample_random()
-        top = random.integer(0, rows - self.size[0] + 1)
-        left = random.integer(0, columns - self.size[1] + 1)
-        return image[..., top : top + self.size[0], left : left + self.size[1]]
-
-    def __repr__(self) -> str:
-        return f"RandomCrop(size={self.size}, padding={self.padding})"
-
-
-class RandomAffine:
-    """Turns, moves, scales and shears about the centre, by amounts drawn for each image; bilinear.
-
-    Args:
-        degrees: the angle is drawn in ±degrees, or between two.
-        translate: largest moves as fractions of width and height.
-        scale: smallest and largest factor.
-        shear: the x-shear in degrees is drawn in ±shear, or between two.
-        fill: the value outside.
-    """
-
-    batched = False
 
     def __init__(
         self,
-        degrees: float | tuple[float, float],
-        translate: tuple[float, float] | None = None,
-        scale: tuple[float, float] | None = None,
-        shear: float | tuple[float, float] | None = None,
-        fill: float = 0.0,
+        size: int | Sequence[int],
+        padding: int | Sequence[int] | None = None,
+        pad_if_needed: bool = False,
+        fill: float = 0,
+        padding_mode: str = "constant",
+        *,
+        mask_fill: int = 0,
     ) -> None:
-        self.degrees = _range("degrees", degrees)
-        self.translate = translate
-        self.scale = scale
-        self.shear = None if shear is None else _range("shear", shear)
+        self.size = height_width("RandomCrop", size)
+        self.padding = padding
+        self.pad_if_needed = pad_if_needed
         self.fill = fill
-        if translate is not None and not all(0 <= t <= 1 for t in translate):
-            raise ValueError(f"RandomAffine: translate is {translate}, wants fractions in [0, 1]")
-        if scale is not None and not 0 < scale[0] <= scale[1]:
-            raise ValueError(f"RandomAffine: scale is {scale}, wants 0 < smallest <= largest")
+        self.padding_mode = _mode("RandomCrop", padding_mode)
+        self.mask_fill = mask_fill
+        self._border = (0, 0, 0, 0) if padding is None else _sides("RandomCrop", padding)
 
-    def __call__(self, image: Tensor) -> Tensor:
-        pixels = image.detach().numpy()
-        height, width = pixels.shape[-2:]
-        random = sample_random()
-        angle = math.radians(random.uniform(*self.degrees))
-        moved = (0.0, 0.0)
-        if self.translate is not None:
-            largest = self.translate[0] * width, self.translate[1] * height
-            moved = random.uniform(-largest[0], largest[0]), random.uniform(-largest[1], largest[1])
-        factor = 1.0 if self.scale is None else random.uniform(*self.scale)
-        slant = 0.0 if self.shear is None else math.tan(math.radians(random.uniform(*self.shear)))
-        cos, sin = math.cos(angle), math.sin(angle)
-        # Output place from input place: factor · rotation · shear; each output pixel is looked up backwards.
-        forward = factor * np.array([[cos, -sin], [sin, cos]]) @ np.array([[1.0, slant], [0.0, 1.0]])
-        backward = np.linalg.inv(forward)
-        rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
-        away_x = columns - (width - 1) / 2 - moved[0]
-        away_y = rows - (height - 1) / 2 - moved[1]
-        x = backward[0, 0] * away_x + backward[0, 1] * away_y + (width - 1) / 2
-        y = backward[1, 0] * away_x + backward[1, 1] * away_y + (height - 1) / 2
-        return from_numpy(_sample(pixels, y, x, self.fill))
-
-    def __repr__(self) -> str:
-        parts = [f"degrees={list(self.degrees)}"]
-        parts += [
-            f"{n}={getattr(self, n)}" for n in ("translate", "scale", "shear") if getattr(self, n) is not None
+    def draw(self, size: tuple[int, int], random: KeyedRandom) -> list[Step]:
+        left, top, right, bottom = self._border
+        rows, columns = size[0] + top + bottom, size[1] + left + right
+        if self.pad_if_needed:
+            more_rows, more_columns = max(self.size[0] - rows, 0), max(self.size[1] - columns, 0)
+            top, rows = top + more_rows, rows + 2 * more_rows
+            left, columns = left + more_columns, columns + 2 * more_columns
+        if rows < self.size[0] or columns < self.size[1]:
+            raise ValueError(f"RandomCrop: wants {list(self.size)} of an image of {rows} x {columns} pixels")
+        down = random.integer(0, rows - self.size[0] + 1)
+        across = random.integer(0, columns - self.size[1] + 1)
+        return [
+            Window(down - top, across - left, self.size, self.fill, self.mask_fill, self.padding_mode),
         ]
-        return f"RandomAffine({', '.join(parts)})"
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}, padding={self.padding}"
 
 
-def _range(name: str, value: float | tuple[float, float]) -> tuple[float, float]:
-    if isinstance(value, (int, float)):
-        if value < 0:
-            raise ValueError(f"RandomAffine: {name} is {value}, wants at least 0, or two numbers")
-        return (-float(value), float(value))
-    return (float(value[0]), float(value[1]))
+class RandomResizedCrop(Geometry):
+    """A window of random area and shape, resized (Szegedy et al. 2015, "Going deeper with convolutions").
 
+    Args:
+        size: of the result.
+        scale: between which parts of the image's area.
+        ratio: between which ratios of width to height, drawn evenly in their logarithm.
+        interpolation, antialias: as in `Resize`.
 
-def _sample(pixels: np.ndarray, y: np.ndarray, x: np.ndarray, fill: float) -> np.ndarray:
-    """The values at places (y, x), linear between the four pixels around; `fill` outside."""
-    height, width = pixels.shape[-2:]
-    framed = np.pad(pixels, [(0, 0)] * (pixels.ndim - 2) + [(1, 1), (1, 1)], constant_values=fill)
-    # One ring of `fill` lies around; places further out fall on it.
-    y = np.clip(y + 1, 0, height + 1)
-    x = np.clip(x + 1, 0, width + 1)
-    top, left = np.minimum(y.astype(np.int64), height), np.minimum(x.astype(np.int64), width)
-    down, right = (y - top).astype(pixels.dtype), (x - left).astype(pixels.dtype)
-    upper = framed[..., top, left] * (1 - right) + framed[..., top, left + 1] * right
-    lower = framed[..., top + 1, left] * (1 - right) + framed[..., top + 1, left + 1] * right
-    return (upper * (1 - down) + lower * down).astype(pixels.dtype)
+    Where ten draws do not fit into the image, the middle is taken, as large as the ratios allow.
+    """
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        scale: tuple[float, float] = (0.08, 1.0),
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        interpolation: str = "bilinear",
+        antialias: bool = True,
+    ) -> None:
+        self.size = height_width("RandomResizedCrop", size)
+        for name, pair in (("scale", scale), ("ratio", ratio)):
+            if len(pair) != 2 or not 0 < pair[0] <= pair[1]:
+                raise ValueError(f"RandomResizedCrop: {name} is {pair}, wants 0 < smallest <= largest")
+        self.scale = scale
+        self.ratio = ratio
+        self.interpolation = interpolation_of("RandomResizedCrop", interpolation)
+        self.antialias = antialias
+
+    def _window(self, size: tuple[int, int], random: KeyedRandom) -> tuple[int, int, int, int]:
+        height, width = size
+        for _ in range(10):
+            area = height * width * random.uniform(*self.scale)
+            ratio = math.exp(random.uniform(math.log(self.ratio[0]), math.log(self.ratio[1])))
+            columns, rows = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+            if 0 < columns <= width and 0 < rows <= height:
+                top = random.integer(0, height - rows + 1)
+                return top, random.integer(0, width - columns + 1), rows, columns
+        ratio = min(max(width / height, self.ratio[0]), self.ratio[1])
+        columns, rows = min(width, round(height * ratio)), min(height, round(width / ratio))
+        return (height - rows) // 2, (width - columns) // 2, max(rows, 1), max(columns, 1)
+
+    def draw(self, size: tuple[int, int], random: KeyedRandom) -> list[Step]:
+        if min(size) < 1:
+            raise ValueError(f"RandomResizedCrop: the image is empty, {list(size)}")
+        top, left, rows, columns = self._window(size, random)
+        window = Window(top, left, (rows, columns))
+        return [window, Scale((rows, columns), self.size, self.interpolation, self.antialias)]
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}, scale={self.scale}, ratio={self.ratio}"
