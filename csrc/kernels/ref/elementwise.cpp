@@ -1,7 +1,8 @@
 // Elementwise kernels in plain C++, one element at a time: floating types in double, integers exactly.
+#include "contract/elementwise.h"
+
 #include <math.h>
 
-#include "contract/elementwise.h"
 #include "kernels/common/scalar.h"
 
 namespace markone::ref {

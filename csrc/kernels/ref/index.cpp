@@ -1,8 +1,9 @@
 // Gather and scatter by integer arrays. Every instruction set uses these: the work is moving memory, and
 // additions go one by one in a fixed order.
+#include "contract/index.h"
+
 #include <stddef.h>
 
-#include "contract/index.h"
 #include "kernels/common/scalar.h"
 
 namespace markone::ref {

@@ -1,7 +1,7 @@
 // Fused optimiser steps in plain C++: one element at a time, in double.
-#include <math.h>
-
 #include "contract/optim.h"
+
+#include <math.h>
 
 namespace markone::ref {
 namespace {

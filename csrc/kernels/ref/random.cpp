@@ -1,7 +1,8 @@
 // Philox random numbers and dropout, in plain C++, one element at a time; normals through the C library.
+#include "contract/random.h"
+
 #include <math.h>
 
-#include "contract/random.h"
 #include "kernels/common/philox.h"
 
 namespace markone::ref {

@@ -1,5 +1,6 @@
 // Reductions over any dimensions, in plain loops over double or int64.
 #include "contract/reduce.h"
+
 #include "kernels/common/scalar.h"
 
 namespace markone::ref {

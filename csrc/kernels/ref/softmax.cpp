@@ -1,7 +1,7 @@
 // Softmax and cross-entropy, in plain loops over double.
-#include <math.h>
-
 #include "contract/softmax.h"
+
+#include <math.h>
 
 namespace markone::ref {
 namespace {

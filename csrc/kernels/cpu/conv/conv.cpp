@@ -1,6 +1,7 @@
 // 2-d convolution as a product of matrices: rows are output channels, columns are output positions, K runs
 // over (channel, tap). The right side is read from the image by a table of offsets, so it is never stored.
 #include "contract/conv.h"
+
 #include "kernels/cpu/gemm/planes.h"
 #include "kernels/cpu/vec.h"
 

@@ -1,6 +1,7 @@
 // Matrix multiplication: straight from A and B where packing would cost more than it saves, and the five
 // loops over packed panels.
 #include "contract/gemm.h"
+
 #include "kernels/cpu/gemm/pack.h"
 #include "kernels/cpu/vec.h"
 

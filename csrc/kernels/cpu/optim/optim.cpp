@@ -1,5 +1,6 @@
 // Fused optimiser steps over all parameters: each element of every array is read once and written once.
 #include "contract/optim.h"
+
 #include "kernels/cpu/vec.h"
 
 MO_ISA_BEGIN

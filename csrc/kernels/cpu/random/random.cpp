@@ -1,6 +1,7 @@
 // Philox random numbers and dropout. Blocks are made in batches by loops over lanes; only integer operations
 // and plain multiplications and additions follow, so every instruction set gives the same bits.
 #include "contract/random.h"
+
 #include "kernels/common/philox.h"
 #include "kernels/cpu/vec.h"
 

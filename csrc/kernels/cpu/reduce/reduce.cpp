@@ -1,5 +1,6 @@
 // Reductions over any dimensions: one kernel for each entry of reduce.def and type.
 #include "contract/reduce.h"
+
 #include "kernels/cpu/vec_order.h"
 
 MO_ISA_BEGIN

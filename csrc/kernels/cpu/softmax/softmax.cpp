@@ -1,5 +1,6 @@
 // Softmax, its logarithm, and their gradients.
 #include "contract/softmax.h"
+
 #include "kernels/cpu/softmax/rows.h"
 
 MO_ISA_BEGIN

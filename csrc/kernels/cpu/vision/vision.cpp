@@ -1,5 +1,6 @@
 // Bilinear resize and its gradient.
 #include "contract/vision.h"
+
 #include "kernels/cpu/vec.h"
 
 MO_ISA_BEGIN
