@@ -213,6 +213,10 @@ class Module(Walk):
         hooks: HookDict = getattr(self, kind)
         return hooks.register(hook, prepend)
 
+    def _forget_missing_hooks(self) -> None:
+        """After hooks were removed: a module without any is called directly again."""
+        object.__setattr__(self, "_hooked", any(getattr(self, kind) for kind in _HOOK_KINDS))
+
     # ---- state ----
 
     def state_dict(

@@ -11,7 +11,7 @@ from .._context import parameters_changed
 from ..autograd import no_grad
 from ..ops import from_dlpack, from_numpy
 from ..tensor import Tensor
-from .parameter import Parameter
+from .parameter import Parameter, UninitializedTensorMixin, is_lazy
 
 if TYPE_CHECKING:
     from .module import Module
@@ -57,6 +57,15 @@ def load_state(module: Module, state: Mapping[str, Any], strict: bool, assign: b
                 problems[key] = f"'{key}' (shape {list(tensor.shape)}) is missing from the state dict"
             continue
         value = as_tensor(key, state[key])
+        if is_lazy(value):
+            if not is_lazy(tensor):
+                problems[key] = (
+                    f"'{key}' has no shape yet in the state dict but {list(tensor.shape)} in the model"
+                )
+            continue
+        if is_lazy(tensor):
+            values[key] = value
+            continue
         if tuple(value.shape) != tuple(tensor.shape):
             problems[key] = (
                 f"'{key}' has shape {list(value.shape)} in the state dict but {list(tensor.shape)} in "
@@ -78,6 +87,8 @@ def load_state(module: Module, state: Mapping[str, Any], strict: bool, assign: b
             if assign:
                 _assign(module, key, target, value)
             else:
+                if isinstance(target, UninitializedTensorMixin):
+                    target.materialize(value.shape)
                 target.copy_(value)
     if assign:
         parameters_changed()
