@@ -28,6 +28,18 @@ class Shape(tuple[int, ...]):
         return f"Size({list(self)})"
 
 
+_TYPE_NAMES = {
+    "float32": "markone.FloatTensor",
+    "float64": "markone.DoubleTensor",
+    "bfloat16": "markone.BFloat16Tensor",
+    "float16": "markone.HalfTensor",
+    "int64": "markone.LongTensor",
+    "int32": "markone.IntTensor",
+    "uint8": "markone.ByteTensor",
+    "bool": "markone.BoolTensor",
+}
+
+
 class Tensor:
     """A multi-dimensional array that can remember how it was computed.
 
@@ -123,9 +135,23 @@ class Tensor:
     def is_cuda(self) -> bool:
         return self._array.device.type == "cuda"
 
+    @property
+    def is_cpu(self) -> bool:
+        return self._array.device.type == "cpu"
+
+    def get_device(self) -> int:
+        """The number of the CUDA device, -1 on the cpu."""
+        return self._array.device.index if self.is_cuda else -1
+
+    def type(self, dtype: Any = None) -> Any:
+        """The name of the type, as "markone.FloatTensor"; with a dtype the tensor in it."""
+        return _TYPE_NAMES[self.dtype.name] if dtype is None else self.to(dtype)
+
     def dim(self) -> int:
         """The number of dimensions."""
         return self._array.ndim
+
+    ndimension = dim
 
     def numel(self) -> int:
         """The number of elements."""
@@ -167,6 +193,34 @@ class Tensor:
         """The dtype is a floating type."""
         return self._array.dtype.is_floating_point
 
+    def is_complex(self) -> bool:
+        """False: there are no complex tensors."""
+        return False
+
+    is_conj = is_neg = is_complex
+
+    def is_signed(self) -> bool:
+        """The dtype has negative numbers."""
+        return self.dtype.name not in ("uint8", "bool")
+
+    def is_nonzero(self) -> bool:
+        """The only element is not zero; RuntimeError when there are more or none."""
+        return bool(self)
+
+    def is_same_size(self, other: Tensor) -> bool:
+        """The shapes are equal."""
+        return self._array.shape == other._array.shape
+
+    def is_set_to(self, tensor: Tensor) -> bool:
+        """The other tensor is the same window on the same memory."""
+        a, b = self._array, tensor._array
+        return (a.storage_id, a.offset, a.shape, a.strides) == (b.storage_id, b.offset, b.shape, b.strides)
+
+    def dim_order(self) -> tuple[int, ...]:
+        """The dimensions from the largest stride to the smallest."""
+        strides = self._array.strides
+        return tuple(sorted(range(len(strides)), key=lambda d: -strides[d]))
+
     @property
     def _version(self) -> int:
         return self._array.version
@@ -202,6 +256,11 @@ class Tensor:
     @property
     def is_leaf(self) -> bool:
         return self.grad_fn is None
+
+    @property
+    def retains_grad(self) -> bool:
+        hooks = None if self.grad_fn is None else self.grad_fn.hooks
+        return hooks is not None and any(reference() is self for reference in hooks.retained)
 
     @property
     def grad(self) -> Tensor | None:

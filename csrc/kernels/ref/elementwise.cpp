@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "kernels/common/scalar.h"
+#include "kernels/common/special.h"
 
 namespace markone::ref {
 namespace {
@@ -26,6 +26,13 @@ MO_LIBRARY_1(sqrt)
 MO_LIBRARY_1(floor)
 MO_LIBRARY_1(ceil)
 MO_LIBRARY_1(trunc)
+MO_LIBRARY_1(atan)
+MO_LIBRARY_1(sinh)
+MO_LIBRARY_1(cosh)
+MO_LIBRARY_1(asinh)
+MO_LIBRARY_1(acosh)
+MO_LIBRARY_1(atanh)
+MO_LIBRARY_1(erfc)
 #undef MO_LIBRARY_1
 MO_SCALAR double abs(double x) { return ::fabs(x); }
 MO_SCALAR double round(double x) { return ::nearbyint(x); }
@@ -48,6 +55,19 @@ MO_SCALAR double floor_divide(double a, double b) {
   if (q == 0) return ::copysign(0.0, a / b);
   const double down = ::floor(q);
   return q - down > 0.5 ? down + 1 : down;
+}
+
+MO_SCALAR double erfinv(double x) { return erfinv_of(x); }
+MO_SCALAR double lgamma(double x) { return log_gamma(x); }
+MO_SCALAR double digamma(double x) { return digamma_of(x); }
+MO_SCALAR double polygamma(double x, double n) { return polygamma_of(x, n); }
+MO_SCALAR double hypot(double a, double b) { return ::hypot(a, b); }
+MO_SCALAR double copysign(double a, double b) { return ::copysign(a, b); }
+MO_SCALAR bool signbit(double x) { return __builtin_signbit(x); }
+MO_SCALAR double sinc(double x) {
+  if (x == 0) return 1;
+  const double n = ::nearbyint(x), sine = ::sin(kPi * (x - n));
+  return (::fmod(n, 2) == 0 ? sine : -sine) / (kPi * x);
 }
 
 // An element as a value: floating types in v.real, integers and bool in v.integer.

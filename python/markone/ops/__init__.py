@@ -7,33 +7,43 @@ from typing import Any
 
 from ..autograd import engine
 from ..tensor import Tensor
+from . import arrange as _arrange
 from . import cast as _cast
 from . import conv as _conv
 from . import creation as _creation
 from . import elementwise as _elementwise_module
 from . import index as _index
+from . import inplace as _inplace
 from . import join as _join
 from . import matmul as _matmul
 from . import pool as _pool
+from . import products as _products
 from . import random as _random
 from . import reduce as _reduce
 from . import shape as _shape
 from . import softmax as _softmax
+from . import special as _special
+from . import statistics as _statistics
 from .elementwise import functions as _elementwise
 
 _MODULES = (
+    _arrange,
     _cast,
     _conv,
     _creation,
     _elementwise_module,
     _index,
+    _inplace,
     _join,
     _matmul,
     _pool,
+    _products,
     _random,
     _reduce,
     _shape,
     _softmax,
+    _special,
+    _statistics,
 )
 # Public functions by name: every family's own but its HELPERS, and the elementwise list's.
 FUNCTIONS: dict[str, Any] = dict(_elementwise)
@@ -46,33 +56,43 @@ for _module in _MODULES:
 FUNCTIONS["add"] = _elementwise_module.add_scaled
 FUNCTIONS["sub"] = _elementwise_module.sub_scaled
 FUNCTIONS["div"] = _elementwise_module.div_rounded
+FUNCTIONS |= _inplace.functions
 _ALIASES = {
-    "subtract": "sub",
-    "multiply": "mul",
-    "multiply_": "mul_",
-    "divide": "div",
-    "true_divide": "div",
-    "negative": "neg",
     "absolute": "abs",
+    "arccos": "acos",
+    "arccosh": "acosh",
+    "arcsin": "asin",
+    "arcsinh": "asinh",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arctanh": "atanh",
     "clip": "clamp",
-    "clip_": "clamp_",
+    "concat": "cat",
+    "concatenate": "cat",
+    "divide": "div",
+    "fix": "trunc",
     "greater": "gt",
     "greater_equal": "ge",
     "less": "lt",
     "less_equal": "le",
-    "not_equal": "ne",
-    "swapdims": "transpose",
-    "swapaxes": "transpose",
     "moveaxis": "movedim",
-    "concat": "cat",
-    "concatenate": "cat",
+    "multiply": "mul",
+    "negative": "neg",
+    "not_equal": "ne",
+    "sgn": "sign",
+    "subtract": "sub",
+    "swapaxes": "transpose",
+    "swapdims": "transpose",
+    "true_divide": "div",
 }
+_ALIASES |= {f"{alias}_": f"{name}_" for alias, name in _ALIASES.items() if f"{name}_" in FUNCTIONS}
 FUNCTIONS |= {alias: FUNCTIONS[name] for alias, name in _ALIASES.items()}
 globals().update(FUNCTIONS)
 
 # Functions that are also methods, by name: the elementwise list, the aliases, each family's METHODS.
 METHODS: tuple[str, ...] = (
     *_elementwise,
+    *_inplace.functions,
     *_ALIASES,
     *(name for module in _MODULES for name in getattr(module, "METHODS", "").split()),
 )
@@ -102,6 +122,8 @@ def _operators() -> dict[str, Any]:
         "and": "bitwise_and",
         "or": "bitwise_or",
         "xor": "bitwise_xor",
+        "lshift": "bitwise_left_shift",
+        "rshift": "bitwise_right_shift",
     }.items():
         out[f"__{operator}__"] = binary[name]
         out[f"__r{operator}__"] = back[name]
@@ -143,8 +165,11 @@ def method_table() -> dict[str, Any]:
         "register_hook": engine.register_hook,
         "register_post_accumulate_grad_hook": engine.register_post_accumulate_grad_hook,
         "retain_grad": engine.retain_grad,
+        "polygamma": _special.polygamma_of,
         "T": property(_shape.reversed_dims),
         "mT": property(_shape.matrix_transpose),
+        "H": property(_arrange.matrix_h),
+        "mH": property(_arrange.adjoint),
     }
     return table
 

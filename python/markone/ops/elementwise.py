@@ -235,7 +235,8 @@ for _name, _texts in _C.binary_derivatives.items():
     binary[_name], binary_in_place[f"{_name}_"] = _make_binary(_name, _texts)
 _COMPARES = ("lt", "le", "gt", "ge", "eq", "ne", "logical_and", "logical_or", "logical_xor")
 compares = {name: _make_test(name, 2) for name in _COMPARES}
-tests = {name: _make_test(name, 1) for name in ("isnan", "isinf", "isfinite", "logical_not")}
+_TESTS = ("isnan", "isinf", "isfinite", "isposinf", "isneginf", "signbit", "logical_not")
+tests = {name: _make_test(name, 1) for name in _TESTS}
 add, sub, mul = binary["add"], binary["sub"], binary["mul"]
 functions: dict[str, Any] = {**unary, **unary_in_place, **binary, **binary_in_place, **compares, **tests}
 

@@ -2,7 +2,7 @@
 // by one and are left to the compiler.
 #pragma once
 #include "kernels/cpu/elementwise/driver.h"
-#include "kernels/cpu/vec_math.h"
+#include "kernels/cpu/vec_special.h"
 
 MO_ISA_BEGIN
 
