@@ -35,8 +35,8 @@ from .shape import (
 # Functions that are Tensor methods too.
 METHODS = (
     "adjoint as_strided diag diag_embed diagflat diagonal_scatter diff dsplit fill_diagonal_ fliplr flipud "
-    "hsplit narrow_copy rot90 select_scatter slice_scatter split_with_sizes sum_to_size tensor_split trace unfold "
-    "unsafe_chunk unsafe_split unsafe_split_with_sizes vsplit"
+    "hsplit narrow_copy rot90 select_scatter slice_scatter split_with_sizes sum_to_size tensor_split trace "
+    "unfold unsafe_chunk unsafe_split unsafe_split_with_sizes vsplit"
 )
 # For other families, not for users.
 HELPERS = "matrix_h"

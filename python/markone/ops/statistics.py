@@ -42,7 +42,7 @@ class MinMax(NamedTuple):
     max: Tensor
 
 
-def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """amin and amax along one dimension or of all elements."""
     tensor_arg("aminmax", input)
     where_ = () if dim is None else wrap_dim("aminmax", dim, input.ndim)
