@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["cache_root", "data_root", "download", "find_file"]
+__all__ = ["cache_root", "data_root", "download"]
 
 
 def data_root() -> Path | None:
@@ -33,15 +33,6 @@ def cache_root() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "markone"
 
 
-def find_file(name: str, folders: Sequence[Path]) -> Path | None:
-    """The first of the folders' files of this name, or of it without '.gz'."""
-    for folder in folders:
-        for candidate in (name, name.removesuffix(".gz")):
-            if (folder / candidate).is_file():
-                return folder / candidate
-    return None
-
-
 def download(name: str, urls: Sequence[str], sha256: str, folder: Path) -> Path:
     """Fetches a file into a folder, from the first place that has it with the right SHA-256.
 
@@ -53,9 +44,8 @@ def download(name: str, urls: Sequence[str], sha256: str, folder: Path) -> Path:
         import pooch  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError:
         raise ImportError(
-            f"downloading {name} wants pooch (pip install pooch); or put the file in a folder and pass "
-            f"it as root, "
-            "or set MARKONE_DATA"
+            f"downloading {name} wants pooch (pip install pooch, or 'markone[data]'); or put the file in a "
+            "folder and pass it as root, or set MARKONE_DATA"
         ) from None
     problems = []
     for url in urls:

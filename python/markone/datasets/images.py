@@ -16,10 +16,10 @@ __all__ = ["LabelledImages"]
 
 
 class LabelledImages(Dataset[tuple[Tensor, Any]]):
-    """Grey images as bytes; sample i is `(image, label)`, the image float32 [1, H, W] in 0..1.
+    """Images as bytes; sample i is `(image, label)`, the image float32 [C, H, W] in 0..1.
 
     Attributes:
-        data: the images, uint8 [N, H, W], values 0 .. `largest`.
+        data: the images, uint8 [N, H, W] (grey) or [N, C, H, W], values 0 .. `largest`.
         targets: the labels, int64 [N].
         classes: the labels' names.
     """
@@ -47,10 +47,11 @@ class LabelledImages(Dataset[tuple[Tensor, Any]]):
         return int(self.data.shape[0])
 
     def _images(self, indices: Sequence[int]) -> Tensor:
-        """Images as the network gets them, before the transform: float32 [B, 1, H, W]."""
+        """Images as the network gets them, before the transform: float32 [B, C, H, W]."""
         picked = from_numpy(np.asarray(indices, dtype=np.int64))
         with no_grad():
-            images = self.data[picked].unsqueeze(1).float() / float(self.largest)
+            images = self.data[picked].float() / float(self.largest)
+            images = images.unsqueeze(1) if images.ndim == 3 else images
             return images if self.size is None else resize_bilinear(images, self.size)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..tensor import Tensor
-from .folders import cache_root, data_root, download, find_file
 from .idx import read_idx
 from .images import LabelledImages
+from .source import Source
+from .synthetic import class_images
 
 __all__ = ["MNIST", "FashionMNIST"]
 
@@ -30,6 +31,7 @@ class MNIST(LabelledImages):
         target_transform: of a label.
         download: whether to download.
         size: resize (bilinear) to this height and width.
+        synthetic: 500 gratings (100 to test) instead; needs no file. For digits without a file see `Digits`.
 
     Raises:
         FileNotFoundError: the files are nowhere and `download` is False.
@@ -58,9 +60,14 @@ class MNIST(LabelledImages):
         download: bool = True,
         *,
         size: int | tuple[int, int] | None = None,
+        synthetic: bool = False,
     ) -> None:
         self.root = None if root is None else Path(root).expanduser()
         self.train = train
+        if synthetic:
+            images, labels = class_images(self.name, int(train), 500 if train else 100, 10, 1, 28)
+            super().__init__(images[:, 0], labels, transform, target_transform, size)
+            return
         part = "train" if train else "t10k"
         images_at = self._locate(f"{part}-images-idx3-ubyte.gz", download)
         labels_at = self._locate(f"{part}-labels-idx1-ubyte.gz", download)
@@ -76,23 +83,9 @@ class MNIST(LabelledImages):
         super().__init__(images, labels, transform, target_transform, size)
 
     def _locate(self, file: str, fetch: bool) -> Path:
-        folders = []
-        if self.root is not None:
-            folders += [self.root, self.root / self.name, self.root / type(self).__name__ / "raw"]
-        shared = data_root()
-        if shared is not None:
-            folders.append(shared / self.name)
-        cache = cache_root() / self.name
-        found = find_file(file, [*folders, cache])
-        if found is not None:
-            return found
-        if not fetch:
-            places = ", ".join(str(folder) for folder in [*folders, cache])
-            raise FileNotFoundError(
-                f"{type(self).__name__}: {file} is in none of {places}; download=True fetches it"
-            )
-        into = cache if self.root is None else self.root / self.name
-        return download(file, [mirror + file for mirror in self.mirrors], self.sha256[file], into)
+        files = {name: ([mirror + name for mirror in self.mirrors], sha) for name, sha in self.sha256.items()}
+        source = Source(self.name, "", files, [f"{type(self).__name__}/raw"])
+        return source.find(type(self).__name__, file, self.root, fetch)
 
     def extra_repr(self) -> str:
         return f"Split: {'Train' if self.train else 'Test'}"
