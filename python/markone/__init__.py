@@ -58,6 +58,8 @@ _LAZY_MODULES = (
     "viz",
 )
 _LAZY_NAMES = {
+    "explain": "autograd.explain",
+    "graph": "autograd.graphview",
     "save": "train.checkpoint",
     "load": "train.checkpoint",
     "set_printoptions": "_repr",

@@ -17,6 +17,7 @@ __all__ = [
     "is_grad_enabled",
     "no_grad",
     "set_grad_enabled",
+    "step_backward",
 ]
 
 _LAZY = {
@@ -26,6 +27,8 @@ _LAZY = {
     "GradcheckError": "gradcheck",
     "detect_anomaly": "anomaly",
     "set_detect_anomaly": "anomaly",
+    "BackwardStep": "step",
+    "step_backward": "step",
 }
 
 
