@@ -44,8 +44,8 @@ def layered(count: int, edges: Sequence[tuple[int, int]]) -> tuple[list[list[int
     ways, following = [], count
     for source, target in edges:
         way = [source]
-        for row in range(rank[source] + 1, rank[target]):
-            rows[row].append(following)
+        for between in range(rank[source] + 1, rank[target]):
+            rows[between].append(following)
             way.append(following)
             following += 1
         ways.append([*way, target])
@@ -58,7 +58,7 @@ def layered(count: int, edges: Sequence[tuple[int, int]]) -> tuple[list[list[int
     for sweep in range(6):
         neighbours = above if sweep % 2 == 0 else below
         place = {node: i - (len(row) - 1) / 2 for row in rows for i, node in enumerate(row)}
-        for row in list(rows) if sweep % 2 == 0 else rows[::-1]:
+        for row in rows if sweep % 2 == 0 else rows[::-1]:
             means = {
                 n: sum(place[m] for m in neighbours[n]) / len(neighbours[n]) if n in neighbours else place[n]
                 for n in row
