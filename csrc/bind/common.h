@@ -25,6 +25,7 @@ void bind_graph(py::module_& m);
 void bind_system(py::module_& m);
 void bind_elementwise(py::module_& m);
 void bind_index(py::module_& m);
+void bind_recurrent(py::module_& m);
 void bind_reduce(py::module_& m);
 void bind_softmax(py::module_& m);
 void bind_pool(py::module_& m);

@@ -54,6 +54,7 @@ PYBIND11_MODULE(_C, m) {
   bind_system(m);
   bind_elementwise(m);
   bind_index(m);
+  bind_recurrent(m);
   bind_reduce(m);
   bind_softmax(m);
   bind_pool(m);

@@ -10,6 +10,7 @@
 #include "contract/optim.h"
 #include "contract/pool.h"
 #include "contract/random.h"
+#include "contract/recurrent.h"
 #include "contract/reduce.h"
 #include "contract/run.h"
 #include "contract/softmax.h"
@@ -24,6 +25,7 @@ struct KernelTable : ConvKernels,
                      OptimKernels,
                      PoolKernels,
                      RandomKernels,
+                     RecurrentKernels,
                      ReduceKernels,
                      SoftmaxKernels,
                      VisionKernels {

@@ -5,6 +5,7 @@ namespace markone::ref {
 
 void fill_elementwise(ElementwiseKernels* table);
 void fill_index(IndexKernels* table);
+void fill_recurrent(RecurrentKernels* table);
 void fill_reduce(ReduceKernels* table);
 void fill_softmax(SoftmaxKernels* table);
 void fill_pool(PoolKernels* table);
@@ -17,6 +18,7 @@ void fill_conv(ConvKernels* table);
 void fill_table(KernelTable* table) {
   fill_elementwise(table);
   fill_index(table);
+  fill_recurrent(table);
   fill_reduce(table);
   fill_softmax(table);
   fill_pool(table);

@@ -19,6 +19,7 @@ from . import matmul as _matmul
 from . import pool as _pool
 from . import products as _products
 from . import random as _random
+from . import recurrent as _recurrent
 from . import reduce as _reduce
 from . import shape as _shape
 from . import softmax as _softmax
@@ -39,6 +40,7 @@ _MODULES = (
     _pool,
     _products,
     _random,
+    _recurrent,
     _reduce,
     _shape,
     _softmax,

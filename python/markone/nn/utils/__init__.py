@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from ..autograd import no_grad
-from ..ops import cat, stack
-from ..tensor import Tensor
+from ...autograd import no_grad
+from ...ops import cat, stack
+from ...tensor import Tensor
+from . import rnn
 
 __all__ = [
     "clip_grad_norm_",
@@ -15,6 +16,7 @@ __all__ = [
     "clip_grads_with_norm_",
     "get_total_norm",
     "parameters_to_vector",
+    "rnn",
     "vector_to_parameters",
 ]
 
@@ -36,7 +38,7 @@ def get_total_norm(tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite:
     p = float(norm_type)
     with no_grad():
         if not given:
-            from ..ops import tensor
+            from ...ops import tensor
 
             return tensor(0.0)
         each = [_norm(t, p) for t in given]
