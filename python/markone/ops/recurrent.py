@@ -25,15 +25,19 @@ from .shape import chunk, narrow, reshape, select, transpose
 # For other families, not for users.
 HELPERS = "pack_rows pad_rows lengths_of"
 
+# Their arguments may be None, which the stub does not say.
+_FORWARD: Any = _C.recurrent
+_BACKWARD: Any = _C.recurrent_grad
+
 _STATES = {"lstm": 2, "lstm_sigmoid": 2}  # h and c; the others have h alone
 
 
 def _native(node: Node, g: Any) -> Any:
     x, w_ih, w_hh, w_hr, lengths, *saved = node.saved
     kind, reverse = node.ctx
-    dc_n = g[2] if len(g) > 2 else None
+    up: Any = (*g, None)[:3]  # of y, h_n and an LSTM's c_n
     wanted = [edge is not None for edge in node.edges]
-    return _C.recurrent_grad(kind, g[0], g[1], dc_n, x, w_ih, w_hh, w_hr, lengths, *saved, reverse, wanted)
+    return _BACKWARD(kind, *up, x, w_ih, w_hh, w_hr, lengths, *saved, reverse, wanted)
 
 
 def _refuse(node: Node, g: Any) -> Any:
@@ -63,7 +67,7 @@ def _one_way(
     h0, c0 = (*states, None, None)[:2]
     inputs = (x, *weights, h0, c0)
     a = [None if t is None else t._array for t in inputs]
-    y, h_n, c_n, *saved = _C.recurrent(kind, *a, lengths, reverse)
+    y, h_n, c_n, *saved = _FORWARD(kind, *a, lengths, reverse)
     outs = [y, h_n] if c_n is None else [y, h_n, c_n]
     if not recording(*inputs):
         return [Tensor(out) for out in outs]

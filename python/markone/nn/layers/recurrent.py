@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 import warnings
 from typing import Any
 
@@ -64,7 +63,7 @@ class RNNBase(Module):
         super().__init__()
         name = self._get_name()
         given: Any = dropout
-        if not isinstance(given, numbers.Real) or isinstance(given, bool) or not 0 <= given <= 1:
+        if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1:
             raise ValueError(f"{name}: dropout should be a number in range [0, 1], got {dropout!r}")
         if dropout > 0 and num_layers == 1:
             warnings.warn(
