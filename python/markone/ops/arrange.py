@@ -187,7 +187,7 @@ def _as_strided_differentiable(node: Node, g: Tensor) -> Any:
     shape, ctx = node.ctx
     zeros = _C.empty((int(np.prod(shape, dtype=np.int64)),), g.dtype)
     _C.fill(zeros, 0)
-    return (reshape(index_put(Tensor(zeros), [Tensor(_strided_places(shape, ctx))], g, True), shape),)
+    return (reshape(index_put(Tensor(zeros), [_strided_places(shape, ctx)], g, True), shape),)
 
 
 _AS_STRIDED = Op("as_strided", None, _as_strided_differentiable)
@@ -424,7 +424,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         return reshape(narrow(input, 0, 0, 0), 0)
     choose: Any = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = np.array(list(choose(range(input.shape[0]), r)), np.int64).reshape(-1, r)
-    return index(input, [Tensor(_C.from_numpy(rows))])
+    return index(input, [_C.from_numpy(rows)])
 
 
 def diff(
