@@ -57,6 +57,7 @@ PYBIND11_MODULE(_C, m) {
   bind_recurrent(m);
   bind_reduce(m);
   bind_softmax(m);
+  bind_norm(m);
   bind_pool(m);
   bind_vision(m);
   bind_random(m);

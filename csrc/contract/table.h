@@ -7,6 +7,7 @@
 #include "contract/elementwise.h"
 #include "contract/gemm.h"
 #include "contract/index.h"
+#include "contract/norm.h"
 #include "contract/optim.h"
 #include "contract/pool.h"
 #include "contract/random.h"
@@ -22,6 +23,7 @@ struct KernelTable : ConvKernels,
                      ElementwiseKernels,
                      GemmKernels,
                      IndexKernels,
+                     NormKernels,
                      OptimKernels,
                      PoolKernels,
                      RandomKernels,

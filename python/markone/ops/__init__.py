@@ -16,6 +16,7 @@ from . import index as _index
 from . import inplace as _inplace
 from . import join as _join
 from . import matmul as _matmul
+from . import norm as _norm
 from . import pool as _pool
 from . import products as _products
 from . import random as _random
@@ -37,6 +38,7 @@ _MODULES = (
     _inplace,
     _join,
     _matmul,
+    _norm,
     _pool,
     _products,
     _random,

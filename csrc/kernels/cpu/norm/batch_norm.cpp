@@ -1,0 +1,249 @@
+// Batch norm: each channel over the whole batch. A channel is one task, so that it is read from memory once
+// where it fits the cache.
+#include "contract/norm.h"
+#include "kernels/cpu/norm/sums.h"
+
+MO_ISA_BEGIN
+
+constexpr int64_t kRowsAtOnce =
+    64;  // rows whose sums are kept in the lanes, where channels lie beside each other
+constexpr int64_t kChannels = 64;  // channels of a task there
+
+// Cuts a channel of an [outer, channels, inner] array into chunks of about kNormChunk: chunk(start, rows, n)
+// for rows of n places, `channels * inner` apart.
+template <class Args, class Chunk>
+MO_INLINE void each_chunk(const Args* a, int64_t channel, Chunk chunk) {
+  const int64_t rows = a->inner < kNormChunk ? kNormChunk / a->inner : 1;
+  for (int64_t o = 0; o < a->outer; o += rows) {
+    for (int64_t i = 0; i < a->inner; i += kNormChunk) {
+      chunk((o * a->channels + channel) * a->inner + i, a->outer - o < rows ? a->outer - o : rows,
+            a->inner - i < kNormChunk ? a->inner - i : kNormChunk);
+    }
+  }
+}
+// change(flat index, left) for every vector of a channel.
+template <class C, class Args, class Change>
+MO_INLINE void each_in_channel(const Args* a, int64_t channel, Change change) {
+  for (int64_t o = 0; o < a->outer; ++o) {
+    const int64_t start = (o * a->channels + channel) * a->inner;
+    each_vector<C>(a->inner, [=](int64_t i, int64_t left) { change(start + i, left); });
+  }
+}
+
+template <class C>
+struct BatchNorm {
+  using V = Vec<C>;
+  const BatchNormArgs* a;
+
+  // Leaves mean and scale of a channel and moves the running ones.
+  MO_INLINE void settle(int64_t c, const Moments& seen) const {
+    C *running_mean = static_cast<C*>(a->running_mean), *running_var = static_cast<C*>(a->running_var);
+    double mean, variance;
+    if (a->training) {
+      mean = seen.mean;
+      variance = seen.square / seen.count;
+      const double mix = a->tracked ? 1.0 / static_cast<double>(*a->tracked) : a->momentum;
+      if (running_mean) running_mean[c] = static_cast<C>((1 - mix) * running_mean[c] + mix * mean);
+      if (running_var)
+        running_var[c] = static_cast<C>((1 - mix) * running_var[c] + mix * (seen.square / (seen.count - 1)));
+    } else {
+      mean = running_mean[c];
+      variance = running_var[c];
+    }
+    static_cast<C*>(a->mean)[c] = static_cast<C>(mean);
+    static_cast<C*>(a->scale)[c] = static_cast<C>(1.0 / __builtin_sqrt(variance + a->eps));
+  }
+
+  static void plane_task(void* context, int64_t c, int) {
+    const BatchNorm self = *static_cast<const BatchNorm*>(context);
+    const BatchNormArgs* a = self.a;
+    const C* x = static_cast<const C*>(a->x);
+    Moments seen;
+    if (a->training) {
+      const int64_t stride = a->channels * a->inner;
+      each_chunk(a, c, [&](int64_t start, int64_t rows, int64_t n) {
+        seen.add<C>(rows, n, [=](int64_t r, int64_t i, int64_t left) {
+          return load_lanes<V>(x + start + r * stride + i, left);
+        });
+      });
+    }
+    self.settle(c, seen);
+    const V mean(static_cast<C*>(a->mean)[c]), scale(static_cast<C*>(a->scale)[c]);
+    const V w = a->weight ? scale * V(static_cast<const C*>(a->weight)[c]) : scale;
+    const V b(a->bias ? static_cast<const C*>(a->bias)[c] : C(0));
+    C* y = static_cast<C*>(a->y);
+    each_in_channel<C>(a, c, [=](int64_t i, int64_t left) {
+      store_lanes(fma(load_lanes<V>(x + i, left) - mean, w, b), y + i, left);
+    });
+  }
+
+  // inner == 1: channels lie beside each other.
+  static void column_task(void* context, int64_t task, int) {
+    const BatchNorm self = *static_cast<const BatchNorm*>(context);
+    const BatchNormArgs* a = self.a;
+    const int64_t first = task * kChannels, stride = a->channels;
+    const int64_t width = stride - first < kChannels ? stride - first : kChannels;
+    const C* x = static_cast<const C*>(a->x) + first;
+    C* y = static_cast<C*>(a->y) + first;
+    Moments seen[kChannels];
+    C center[kChannels], off[kChannels], square[kChannels];
+    for (int64_t start = 0; a->training && start < a->outer; start += kRowsAtOnce) {
+      const int64_t rows = a->outer - start < kRowsAtOnce ? a->outer - start : kRowsAtOnce;
+      const V count(static_cast<C>(rows));
+      each_vector<C>(width, [&](int64_t i, int64_t left) {
+        const C* p = x + start * stride + i;
+        V sum(0), rest(0), squares(0);
+        for (int64_t r = 0; r < rows; ++r) sum = sum + load_lanes<V>(p + r * stride, left);
+        const V m = sum / count;
+        for (int64_t r = 0; r < rows; ++r) {
+          const V d = load_lanes<V>(p + r * stride, left) - m;
+          rest = rest + d;
+          squares = fma(d, d, squares);
+        }
+        store_lanes(m, center + i, left);
+        store_lanes(rest, off + i, left);
+        store_lanes(squares, square + i, left);
+      });
+      // What the rounded mean leaves over corrects it.
+      const double n = static_cast<double>(rows);
+      for (int64_t k = 0; k < width; ++k) {
+        const double rest = off[k] / n;
+        seen[k].merge(n, center[k] + rest, square[k] - rest * rest * n);
+      }
+    }
+    for (int64_t k = 0; k < width; ++k) self.settle(first + k, seen[k]);
+    const C *mean = static_cast<const C*>(a->mean) + first, *scale = static_cast<const C*>(a->scale) + first;
+    const C* weight = a->weight ? static_cast<const C*>(a->weight) + first : nullptr;
+    const C* bias = a->bias ? static_cast<const C*>(a->bias) + first : nullptr;
+    each_vector<C>(width, [=](int64_t i, int64_t left) {
+      const V m = load_lanes<V>(mean + i, left), s = load_lanes<V>(scale + i, left);
+      const V w = weight ? s * load_lanes<V>(weight + i, left) : s;
+      const V b = bias ? load_lanes<V>(bias + i, left) : V(0);
+      for (int64_t r = 0; r < a->outer; ++r)
+        store_lanes(fma(load_lanes<V>(x + r * stride + i, left) - m, w, b), y + r * stride + i, left);
+    });
+  }
+  static void kernel(const BatchNormArgs* args, const Run* run) {
+    BatchNorm self{args};
+    if (args->inner == 1)
+      run->parallel(run, (args->channels + kChannels - 1) / kChannels, column_task, &self);
+    else
+      run->parallel(run, args->channels, plane_task, &self);
+  }
+};
+
+// dx = weight * scale * (g - mean(g) - unit * mean(g * unit)), the means being 0 where the statistics were
+// given.
+template <class C>
+struct BatchNormGrad {
+  using V = Vec<C>;
+  const BatchNormGradArgs* a;
+
+  struct Means {
+    C plain, along;
+  };
+  // Leaves the gradients of weight and bias; gives the means that dx needs.
+  MO_INLINE Means settle(int64_t c, double plain, double along) const {
+    if (a->dweight) static_cast<C*>(a->dweight)[c] = static_cast<C>(along);
+    if (a->dbias) static_cast<C*>(a->dbias)[c] = static_cast<C>(plain);
+    if (!a->training) return {0, 0};
+    const double count = static_cast<double>(a->outer * a->inner);
+    return {static_cast<C>(plain / count), static_cast<C>(along / count)};
+  }
+
+  static void plane_task(void* context, int64_t c, int) {
+    const BatchNormGrad self = *static_cast<const BatchNormGrad*>(context);
+    const BatchNormGradArgs* a = self.a;
+    const C *g = static_cast<const C*>(a->g), *x = static_cast<const C*>(a->x);
+    const V mean(static_cast<const C*>(a->mean)[c]), scale(static_cast<const C*>(a->scale)[c]);
+    double plain = 0, along = 0;
+    if (a->training || a->dweight || a->dbias) {
+      const int64_t stride = a->channels * a->inner;
+      each_chunk(a, c, [&](int64_t start, int64_t rows, int64_t n) {
+        plain += sum_chunk<C>(rows, n, [=](int64_t r, int64_t i, int64_t left) {
+          return load_lanes<V>(g + start + r * stride + i, left);
+        });
+        along += sum_chunk<C>(rows, n, [=](int64_t r, int64_t i, int64_t left) {
+          const int64_t at = start + r * stride + i;
+          return load_lanes<V>(g + at, left) * ((load_lanes<V>(x + at, left) - mean) * scale);
+        });
+      });
+    }
+    const Means means = self.settle(c, plain, along);
+    if (!a->dx) return;
+    C* dx = static_cast<C*>(a->dx);
+    const V w = a->weight ? scale * V(static_cast<const C*>(a->weight)[c]) : scale;
+    const V p(means.plain), q = -(V(means.along) * scale);
+    each_in_channel<C>(a, c, [=](int64_t i, int64_t left) {
+      const V away = load_lanes<V>(x + i, left) - mean;
+      store_lanes(w * fma(away, q, load_lanes<V>(g + i, left) - p), dx + i, left);
+    });
+  }
+
+  static void column_task(void* context, int64_t task, int) {
+    const BatchNormGrad self = *static_cast<const BatchNormGrad*>(context);
+    const BatchNormGradArgs* a = self.a;
+    const int64_t first = task * kChannels, stride = a->channels;
+    const int64_t width = stride - first < kChannels ? stride - first : kChannels;
+    const C *g = static_cast<const C*>(a->g) + first, *x = static_cast<const C*>(a->x) + first;
+    const C *mean = static_cast<const C*>(a->mean) + first, *scale = static_cast<const C*>(a->scale) + first;
+    double plain[kChannels] = {}, along[kChannels] = {};
+    C part[2][kChannels];
+    for (int64_t start = 0; start < a->outer; start += kRowsAtOnce) {
+      const int64_t end = a->outer - start < kRowsAtOnce ? a->outer : start + kRowsAtOnce;
+      each_vector<C>(width, [&](int64_t i, int64_t left) {
+        const V m = load_lanes<V>(mean + i, left), s = load_lanes<V>(scale + i, left);
+        V sum(0), product(0);
+        for (int64_t r = start; r < end; ++r) {
+          const V up = load_lanes<V>(g + r * stride + i, left);
+          sum = sum + up;
+          product = fma(up, (load_lanes<V>(x + r * stride + i, left) - m) * s, product);
+        }
+        store_lanes(sum, part[0] + i, left);
+        store_lanes(product, part[1] + i, left);
+      });
+      for (int64_t k = 0; k < width; ++k) {
+        plain[k] += part[0][k];
+        along[k] += part[1][k];
+      }
+    }
+    for (int64_t k = 0; k < width; ++k) {
+      const Means means = self.settle(first + k, plain[k], along[k]);
+      part[0][k] = means.plain;
+      part[1][k] = means.along;
+    }
+    if (!a->dx) return;
+    const C* weight = a->weight ? static_cast<const C*>(a->weight) + first : nullptr;
+    C* dx = static_cast<C*>(a->dx) + first;
+    each_vector<C>(width, [&](int64_t i, int64_t left) {
+      const V m = load_lanes<V>(mean + i, left), s = load_lanes<V>(scale + i, left);
+      const V w = weight ? s * load_lanes<V>(weight + i, left) : s;
+      const V p = load_lanes<V>(part[0] + i, left), q = -(load_lanes<V>(part[1] + i, left) * s);
+      for (int64_t r = 0; r < a->outer; ++r) {
+        const int64_t at = r * stride + i;
+        const V away = load_lanes<V>(x + at, left) - m;
+        store_lanes(w * fma(away, q, load_lanes<V>(g + at, left) - p), dx + at, left);
+      }
+    });
+  }
+  static void kernel(const BatchNormGradArgs* args, const Run* run) {
+    BatchNormGrad self{args};
+    if (args->inner == 1)
+      run->parallel(run, (args->channels + kChannels - 1) / kChannels, column_task, &self);
+    else
+      run->parallel(run, args->channels, plane_task, &self);
+  }
+};
+
+MO_ISA_END
+
+namespace markone::MARKONE_ISA {
+
+void fill_batch_norm(NormKernels* table) {
+  table->batch_norm[kF32] = {BatchNorm<float>::kernel, MO_KERNEL_NAME("batch_norm_f32")};
+  table->batch_norm[kF64] = {BatchNorm<double>::kernel, MO_KERNEL_NAME("batch_norm_f64")};
+  table->batch_norm_grad[kF32] = {BatchNormGrad<float>::kernel, MO_KERNEL_NAME("batch_norm_grad_f32")};
+  table->batch_norm_grad[kF64] = {BatchNormGrad<double>::kernel, MO_KERNEL_NAME("batch_norm_grad_f64")};
+}
+
+}  // namespace markone::MARKONE_ISA
