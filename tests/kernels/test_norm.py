@@ -15,7 +15,9 @@ HALVES = ("float32", "float64", "bfloat16", "float16")
 
 def row_axes(kind: str, shape: tuple[int, ...], size: list[int]) -> np.ndarray:
     """The input's shape with a row in the last dimension."""
-    return np.array([shape[0] * size[0], -1] if kind in ("group_norm", "instance_norm") else [-1, np.prod(size)])
+    return np.array(
+        [shape[0] * size[0], -1] if kind in ("group_norm", "instance_norm") else [-1, np.prod(size)]
+    )
 
 
 def row_parts(kind: str, size: list[int], eps: float, a: list[np.ndarray]) -> Any:
@@ -63,7 +65,11 @@ def batch_backward(a: list[np.ndarray]) -> Any:
     over, shape = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
     scale = 1 / np.sqrt(x.var(over) + 1e-5).reshape(shape)
     unit = (x - x.mean(over).reshape(shape)) * scale
-    dx = w.reshape(shape) * scale * (g - g.mean(over, keepdims=True) - unit * (g * unit).mean(over, keepdims=True))
+    dx = (
+        w.reshape(shape)
+        * scale
+        * (g - g.mean(over, keepdims=True) - unit * (g * unit).mean(over, keepdims=True))
+    )
     return dx, (g * unit).sum(over), g.sum(over)
 
 

@@ -18,7 +18,9 @@ from .reduce import sum as sum_
 from .shape import reshape
 
 # The names with PyTorch's arguments are those of nn.functional.
-HELPERS = "batch_norm batch_norm_tracked layer_norm group_norm instance_norm rms_norm local_response_norm normalize"
+HELPERS = (
+    "batch_norm batch_norm_tracked layer_norm group_norm instance_norm rms_norm local_response_norm normalize"
+)
 
 Composition = Callable[..., Tensor]
 
@@ -80,7 +82,7 @@ def _row_composed(ctx: Any, x: Tensor, weight: Any, bias: Any, *_: Any) -> Tenso
         y = mul(away, unary["rsqrt"](add(mean(unary["square"](away), dims, True), eps)))
         y = y if weight is None else mul(y, weight)
         return y if bias is None else add(y, bias)
-    rows = reshape(x, (x.shape[0], size[0], -1))
+    rows = reshape(x, (x.shape[0], size[0], math.prod(x.shape[1:]) // size[0]))
     away = sub(rows, mean(rows, 2, True))
     y = reshape(mul(away, unary["rsqrt"](add(mean(unary["square"](away), 2, True), eps))), x.shape)
     return _affine(y, weight, bias)
@@ -247,9 +249,7 @@ def batch_norm(
     Raises:
         ValueError: training with one value a channel.
     """
-    return batch_norm_tracked(
-        input, running_mean, running_var, weight, bias, training, momentum, eps, None
-    )
+    return batch_norm_tracked(input, running_mean, running_var, weight, bias, training, momentum, eps, None)
 
 
 def batch_norm_tracked(
@@ -294,7 +294,7 @@ def _local_composed(x: Tensor, size: int, alpha: float, beta: float, k: float) -
     c = x.shape[1]
     distance = np.arange(c)[None, :] - np.arange(c)[:, None]
     band = from_numpy((distance >= -(size // 2)) & (distance <= (size - 1) // 2))
-    flat = reshape(unary["square"](x), (x.shape[0], c, -1))
+    flat = reshape(unary["square"](x), (x.shape[0], c, math.prod(x.shape[2:])))
     sums = reshape(matmul(to(band, x.dtype), flat), x.shape)
     return mul(x, binary["pow"](add(mul(sums, alpha / size), k), -beta))
 
@@ -333,7 +333,11 @@ def local_response_norm(
 
 
 def normalize(
-    input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12, out: Tensor | None = None
+    input: Tensor,
+    p: float = 2.0,
+    dim: int | tuple[int, ...] = 1,
+    eps: float = 1e-12,
+    out: Tensor | None = None,
 ) -> Tensor:
     """x / max(‖x‖_p, eps) along dim. Below eps no gradient passes the norm."""
     x = tensor_arg("normalize", input)
