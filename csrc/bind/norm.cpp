@@ -41,7 +41,7 @@ void bind_norm(py::module_& m) {
                                   or_empty(running_var), training, momentum, eps, or_empty(tracked)));
       },
       py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("running_mean"), py::arg("running_var"),
-      py::arg("training"), py::arg("momentum"), py::arg("eps"), py::arg("tracked"),
+      py::arg("training"), py::arg("momentum"), py::arg("eps"), py::arg("tracked") = py::none(),
       "y, and the mean and 1 / sqrt(variance + eps) of each channel.");
   m.def(
       "batch_norm_grad",

@@ -1,4 +1,4 @@
-"""Normalisation kernels and their gradients against float64, on every instruction set, layout and thread count."""
+"""Normalisation kernels and their gradients against float64, on every instruction set and layout."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def test_a_large_mean_leaves_the_variance() -> None:
     x = (1e4 + np.random.default_rng(0).standard_normal((64, 3, 50))).astype(np.float32)
     for isa in _C.available_isas():
         with harness.using(isa):
-            y, _, scale = _C.batch_norm(_C.from_numpy(x), None, None, None, None, True, 0.1, 0.0, None)
+            scale = _C.batch_norm(_C.from_numpy(x), None, None, None, None, True, 0.1, 0.0, None)[2]
             want = 1 / x.astype(np.float64).std((0, 2))
             np.testing.assert_allclose(harness.numpy(scale), want, rtol=1e-5)
             flat = _C.from_numpy(np.ascontiguousarray(x.transpose(0, 2, 1)).reshape(-1, 3))

@@ -26,8 +26,8 @@ Composition = Callable[..., Tensor]
 
 
 def _second_order(compose: Composition) -> Callable[[Node, Tensor], Any]:
-    """A differentiable backward of (input, weight, bias) through a composition of simple operations, whose own
-    gradient is recorded."""
+    """A differentiable backward of (input, weight, bias) through a composition of simple operations, whose
+    own gradient is recorded."""
 
     def differentiable(node: Node, g: Tensor) -> Any:
         from ..autograd.engine import grad
@@ -136,8 +136,8 @@ def rms_norm(
     weight: Tensor | None = None,
     eps: float | None = None,
 ) -> Tensor:
-    """x / √(mean(x²) + eps) · weight over the trailing dimensions `normalized_shape` (Zhang and Sennrich 2019);
-    eps None is the machine epsilon of the type that is computed in."""
+    """x / √(mean(x²) + eps) · weight over the trailing dimensions `normalized_shape` (Zhang and Sennrich
+    2019); eps None is the machine epsilon of the type that is computed in."""
     x = tensor_arg("rms_norm", input)
     if eps is None:
         eps = 2.0**-52 if x.dtype.name == "float64" else 2.0**-23
@@ -151,8 +151,8 @@ def group_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """(x - mean) / √(variance + eps) of each sample's groups of channels, x [N, C, *]; weight and bias [C] (Wu
-    and He 2018)."""
+    """(x - mean) / √(variance + eps) of each sample's groups of channels, x [N, C, *]; weight and bias [C]
+    (Wu and He 2018)."""
     x = tensor_arg("group_norm", input)
     if x.ndim < 2:
         raise RuntimeError(f"group_norm: wants [n, c, ...], got shape {list(x.shape)}")
@@ -184,7 +184,7 @@ def instance_norm(
     `use_input_stats` is False."""
     x = tensor_arg("instance_norm", input)
     if not use_input_stats:
-        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)  # type: ignore[arg-type]
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     if x.ndim < 3:
         raise RuntimeError(f"instance_norm: wants [n, c, ...], got shape {list(x.shape)}")
     if math.prod(x.shape[2:]) == 1:
@@ -243,8 +243,8 @@ def batch_norm(
     """(x - mean) / √(variance + eps) · weight + bias of each channel, x [N, C, *]; all others [C] (Ioffe and
     Szegedy 2015).
 
-    Training takes mean and variance from the batch and moves the running ones in place, r = (1 - momentum) · r
-    + momentum · now, with the unbiased variance; else the running ones are used.
+    Training takes mean and variance from the batch and moves the running ones in place, r = (1 - momentum)
+    · r + momentum · now, with the unbiased variance; else the running ones are used.
 
     Raises:
         ValueError: training with one value a channel.

@@ -75,8 +75,8 @@ class _Norm(Module):
     def _check(self, input: Tensor) -> None:
         if input.ndim not in self._ndims:
             raise ValueError(
-                f"{type(self).__name__}: wants an input with {' or '.join(map(str, self._ndims))} dimensions, "
-                f"got shape {list(input.shape)}"
+                f"{type(self).__name__}: wants an input with {' or '.join(map(str, self._ndims))} dimensions,"
+                f" got shape {list(input.shape)}"
             )
 
     def extra_repr(self) -> str:
