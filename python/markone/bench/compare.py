@@ -10,7 +10,9 @@ import sys
 from dataclasses import dataclass
 
 # What each peer is imported as; a peer that is not installed is left out.
-PEER_MODULES = {"markone": "markone", "torch": "torch"}
+PEER_MODULES = {"markone": "markone", "numpy": "numpy", "torch": "torch"}
+# The modules of this folder that have a table CASES: {case: {peer: builder}}.
+GROUPS = ("startup", "step")
 
 
 @dataclass
@@ -57,8 +59,7 @@ class Peer:
     def close(self) -> None:
         """Ends the process."""
         assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()
 
 
 def compare(group: str, case: str, threads: int = 1, rounds: int = 15, seconds: float = 0.2) -> Result:

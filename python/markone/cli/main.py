@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -69,8 +69,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         run()
 
+    def bench(
+        group: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="GROUP")],
+        *,
+        case: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = (),
+        threads: Annotated[int, tyro.conf.arg(metavar="N")] = 1,
+        rounds: Annotated[int, tyro.conf.arg(metavar="N")] = 15,
+    ) -> None:
+        """Time markone beside the peers that are installed, alternately, and print the ratios.
+
+        Args:
+            group: What to time: startup (import) or step (training steps).
+            case: Only these cases of the group.
+            threads: Of every library.
+            rounds: How often each takes its turn.
+        """
+        from markone.cli.bench import run
+
+        run(group, case, threads, rounds)
+
     given = list(sys.argv[1:] if arguments is None else arguments)
-    commands = {"train": train, "list": list_, "info": info}
+    commands: dict[str, Callable[..., None]] = {"train": train, "list": list_, "info": info, "bench": bench}
     name = f"markone {given[0]}" if given and given[0] in commands else "markone"
     try:
         tyro.extras.subcommand_cli_from_dict(
