@@ -104,6 +104,12 @@ class Tensor:
         def __getitem__(self, key: Any) -> Tensor: ...
         def __setitem__(self, key: Any, value: Any) -> None: ...
         def __iter__(self) -> Any: ...
+    else:
+
+        def __getattr__(self, name: str) -> Any:
+            from ._left_out import absent
+
+            raise absent("Tensor", name)
 
     # -- what it is
 

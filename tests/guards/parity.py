@@ -1,18 +1,22 @@
 """Keeps tests/parity.toml: every public name of PyTorch's Tensor, nn, nn.functional, optim, lr_scheduler and
 init, either had here or left out for a reason.
 
-``python tests/guards/parity.py`` (with PyTorch) moves what markone has by now into `have` and prints the
-names that are in neither list; the reasons are written by hand. With `missing` it only prints.
+``python tests/guards/parity.py`` (with PyTorch) writes what markone has and what `markone._left_out` leaves
+out,
+and prints the names that are in neither list. With `missing` it only prints.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
+import json
 import sys
 import types
 from pathlib import Path
 from typing import Any
+
+from markone._left_out import LEFT_OUT
 
 FILE = Path(__file__).parents[1] / "parity.toml"
 SPACES = {
@@ -54,41 +58,33 @@ def public_names(name: str) -> list[str]:
     return names
 
 
-def read() -> dict[str, dict[str, Any]]:
-    """The file: for each space {"have": [names], "left_out": {name: reason}}."""
-    try:
-        import tomllib
-    except ModuleNotFoundError:  # Python 3.10
-        import tomli as tomllib
-    if not FILE.exists():
-        return {s: {"have": [], "left_out": {}} for s in SPACES}
-    return tomllib.loads(FILE.read_text(encoding="utf-8"))
+def lists() -> dict[str, tuple[list[str], dict[str, str], list[str]]]:
+    """For each space: the names that markone has, those left out with the reason, those in neither list."""
+    import markone as mo
+
+    out = {}
+    for name in SPACES:
+        names, where = public_names(name), space(mo, name)
+        have = [n for n in names if hasattr(where, n)]
+        left_out = {n: reason for n, reason in LEFT_OUT[name].items() if n not in have}
+        out[name] = have, left_out, [n for n in names if n not in have and n not in left_out]
+    return out
 
 
-def write(parity: dict[str, dict[str, Any]]) -> None:
-    """One name a line, so that changes merge."""
+def written(parity: dict[str, tuple[list[str], dict[str, str], list[str]]]) -> str:
+    """The file's text; one name a line, so that changes merge."""
     lines = [
         "# Every public name of PyTorch 2.13 in these spaces: had here, or left out for a reason.",
-        "# Kept by tests/guards/parity.py; the reasons are written by hand.",
+        "# Made by tests/guards/parity.py from what there is and python/markone/_left_out.py. Do not edit.",
     ]
-    for name in SPACES:
-        lines += ["", f'["{name}"]', "have = ["]
-        lines += [f'  "{n}",' for n in sorted(set(parity[name]["have"]))]
-        lines += ["]", "", f'["{name}".left_out]']
-        lines += [f"{n} = {_quoted(reason)}" for n, reason in sorted(parity[name]["left_out"].items())]
-    FILE.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def has(where: Any, name: str) -> bool:
-    """The name is there and stands for something (a left-out one raises)."""
-    try:
-        return getattr(where, name, None) is not None or hasattr(where, name)
-    except NotImplementedError:
-        return False
+    for name, (have, left_out, _) in parity.items():
+        lines += ["", f'["{name}"]', "have = [", *(f'  "{n}",' for n in have), "]"]
+        lines += [
+            "",
+            f'["{name}".left_out]',
+            *(f"{n} = {json.dumps(r)}" for n, r in sorted(left_out.items())),
+        ]
+    return "\n".join(lines) + "\n"
 
 
 # -- signatures
@@ -176,26 +172,14 @@ def difference(theirs: list[inspect.Signature], ours: inspect.Signature) -> str:
 
 
 def main() -> int:
-    """Updates the file and prints what is in neither list."""
-    import markone as mo
-
-    parity = read()
-    missing = 0
-    for name in SPACES:
-        names, where = public_names(name), space(mo, name)
-        left_out = parity[name]["left_out"]
-        have = [n for n in names if has(where, n)]
-        parity[name] = {
-            "have": have,
-            "left_out": {n: r for n, r in left_out.items() if n in names and n not in have},
-        }
-        absent = [n for n in names if n not in have and n not in left_out]
-        missing += len(absent)
-        print(f"{name}: {len(have)} of {len(names)}, {len(parity[name]['left_out'])} left out, in neither:")
+    """Writes the file and prints what is in neither list."""
+    parity = lists()
+    for name, (have, left_out, absent) in parity.items():
+        print(f"{name}: {len(have)} had, {len(left_out)} left out, {len(absent)} in neither list:")
         print("  " + " ".join(absent))
     if "missing" not in sys.argv:
-        write(parity)
-    return missing > 0
+        FILE.write_text(written(parity), encoding="utf-8")
+    return any(absent for _, _, absent in parity.values())
 
 
 if __name__ == "__main__":

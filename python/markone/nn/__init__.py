@@ -1,5 +1,7 @@
 """Modules, layers, losses, initialisation (names of `torch.nn`)."""
 
+from typing import Any as _Any
+
 from . import functional, init, utils
 from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .layers import *  # noqa: F403
@@ -23,3 +25,9 @@ __all__ = [
     "init",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    from .._left_out import absent
+
+    raise absent("nn", name)

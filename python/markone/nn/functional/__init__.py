@@ -1,8 +1,16 @@
 """Layers and losses as functions (names of `torch.nn.functional`), a theme a file."""
 
+from typing import Any as _Any
+
 from .activation import *  # noqa: F403
 from .conv import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .norm import *  # noqa: F403
 from .pool import *  # noqa: F403
 from .vision import *  # noqa: F403
+
+
+def __getattr__(name: str) -> _Any:
+    from ..._left_out import absent
+
+    raise absent("nn.functional", name)
