@@ -87,14 +87,15 @@ void run(const char* op, const Entry<Args>& entry, DType kernel_type, const Arra
   std::copy_n(out.shape().data(), out.ndim(), args.shape);
   std::copy_n(out.strides().data(), out.ndim(), args.out_stride);
   call.write(&Args::out, out);
+  Array copies[3];  // of operands that overlap the result; they live until the call has run
   int k = 0;
   for (const Operand* operand : operands) {
     if (operand->kind != Operand::kArray) {
       args.scalar[k] = operand->scalar;
     } else if (operand->array) {
-      Array x = operand->array;
-      if (overlaps(out, x) && !same_window(out, x)) x = clone(op, x);
-      x = x.expand(op, out.shape());
+      const bool copied = overlaps(out, operand->array) && !same_window(out, operand->array);
+      if (copied) copies[k] = clone(op, operand->array);
+      const Array x = (copied ? copies[k] : operand->array).expand(op, out.shape());
       std::copy_n(x.strides().data(), x.ndim(), args.in_stride[k]);
       args.in[k] = x.data();
       call.touch(&args.in[k], x, false);

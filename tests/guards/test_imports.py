@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "python" / "markone"
 
-LEAVES = {"_C", "_context", "_dtypes", "_repr"}
+LEAVES = {"_C", "_context", "_dtypes", "_left_out", "_repr"}
 CORE = LEAVES | {"tensor"}
 GRAPH = CORE | {"autograd"}
 OPS = GRAPH | {"ops"}
@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "_C": set(),
     "_context": LEAVES,
     "_dtypes": LEAVES,
+    "_left_out": LEAVES,
     "_repr": CORE,
     "tensor": CORE,
     "autograd": CORE,
