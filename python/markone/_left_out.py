@@ -15,7 +15,7 @@ _MEMORY = "memory is the library's own affair: nothing resizes, shares or reinte
 # By space, then by reason.
 _BY_REASON: dict[str, dict[str, str]] = {
     "Tensor": {
-        _NO_COMPLEX: "angle cdouble cfloat chalf imag istft resolve_conj resolve_neg stft is_neg",
+        _NO_COMPLEX: "cdouble cfloat chalf imag istft stft",
         _NO_SPARSE: """ccol_indices coalesce col_indices crow_indices dense_dim indices is_coalesced is_sparse
             is_sparse_csr resize_as_sparse_ row_indices smm sparse_dim sparse_mask sparse_resize_
             sparse_resize_and_clear_ sspaddmm to_dense to_sparse to_sparse_bsc to_sparse_bsr to_sparse_coo
@@ -28,14 +28,13 @@ _BY_REASON: dict[str, dict[str, str]] = {
         _NO_DECOMPOSITION: """cholesky cholesky_inverse cholesky_solve det eig geqrf inverse logdet lstsq lu
         lu_solve
             matrix_exp orgqr ormqr pinverse qr slogdet solve svd symeig triangular_solve""",
-        _SPECIAL: "i0 i0_ igamma igamma_ igammac igammac_ mvlgamma mvlgamma_ polygamma polygamma_",
-        _MEMORY: """const_data_ptr is_pinned is_set_to is_shared pin_memory resize resize_ resize_as
+        _SPECIAL: "i0 i0_ igamma igamma_ igammac igammac_",
+        _MEMORY: """const_data_ptr is_pinned is_shared pin_memory resize resize_ resize_as
         resize_as_ set_
             share_memory_ storage storage_type untyped_storage record_stream""",
         _INSIDE: """as_subclass grad_dtype hash_tensor is_distributed is_nested module_load name output_nr
         reinforce
-            slice_inverse to_padded_tensor volatile dim_order unsafe_chunk unsafe_split
-            unsafe_split_with_sizes
+            slice_inverse to_padded_tensor volatile
             new_empty_strided""",
         "there is no such type: uint8, int32, int64, float16, bfloat16, float32, float64, bool": "char short",
         "a Python function for every element is a loop; write it with operations": "apply_ map_ map2_",
