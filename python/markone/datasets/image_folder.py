@@ -197,7 +197,7 @@ class Flickr8k(Pictures):
     Sample i is (image, list of its captions).
 
     Args:
-        root: a folder with images/*.jpg, captions.token.txt (or Flickr8k.token.txt; lines
+        root: a folder with images/*.jpg, captions.token.txt (lines
             "file#i<TAB>caption") and {train,dev,test}.txt; else $MARKONE_DATA/flickr8k_mini (800, 100, 100
             pictures of 128 x 128).
         split: 'train', 'dev' or 'test'.
