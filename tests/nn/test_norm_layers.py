@@ -61,7 +61,7 @@ def test_as_pytorch(case: Any) -> None:
 
 
 def test_cross_map_is_local_response() -> None:
-    """PyTorch's own of this name counts a channel too many at one place, so it is no peer."""
+    """PyTorch's own of this name never drops channel 0 from its running sum, so it is no peer."""
     x = mo.tensor(np.random.default_rng(0).standard_normal((2, 5, 3, 3)))
     ours, peer = mo.nn.CrossMapLRN2d(3, 0.1), torch.nn.LocalResponseNorm(3, 0.1)
     np.testing.assert_allclose(ours(x).numpy(), peer(torch.tensor(x.numpy())).numpy(), rtol=1e-12)
