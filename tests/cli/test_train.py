@@ -35,7 +35,7 @@ def weights(folder):
     moments = str(
         [
             [(name, np.asarray(value).tobytes()) for name, value in sorted(entry.items())]
-            for entry in state["optimizer"]["state"].values()
+            for entry in state["optimizers"]["optimizer"]["state"].values()
         ]
     )
     return model, moments, state["epoch"], state["step"]

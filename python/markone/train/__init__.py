@@ -6,18 +6,22 @@ from markone.train.callbacks import (
     WRITER,
     Callback,
     Checkpoint,
-    CSVLogger,
     EarlyStopping,
     LearningCurve,
     Progress,
 )
 from markone.train.checkpoint import CheckpointError, load_model
+from markone.train.ema import EMA
+from markone.train.interruption import Interrupted
+from markone.train.loggers import CSVLogger, JSONLogger, TensorBoardLogger
 from markone.train.metrics import Accuracy, ConfusionMatrix, Metric
 from markone.train.nan_guard import NonFiniteError
-from markone.train.trainer import Interrupted, Trainer
+from markone.train.rate_finder import LRFinder, lr_find
+from markone.train.trainer import Trainer
 
 __all__ = [
     "EDITOR",
+    "EMA",
     "READER",
     "WRITER",
     "Accuracy",
@@ -28,10 +32,14 @@ __all__ = [
     "ConfusionMatrix",
     "EarlyStopping",
     "Interrupted",
+    "JSONLogger",
+    "LRFinder",
     "LearningCurve",
     "Metric",
     "NonFiniteError",
     "Progress",
+    "TensorBoardLogger",
     "Trainer",
     "load_model",
+    "lr_find",
 ]

@@ -6,8 +6,6 @@ row of the epoch, EDITOR decides on them, READER only looks; a Checkpoint comes 
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 import sys
@@ -24,7 +22,6 @@ __all__ = [
     "EDITOR",
     "READER",
     "WRITER",
-    "CSVLogger",
     "Callback",
     "Checkpoint",
     "EarlyStopping",
@@ -80,71 +77,59 @@ def goes_up(monitor: str, mode: str) -> bool:
     return mode == "max" or (mode == "auto" and not monitor.endswith(("loss", "error")))
 
 
-def monitored(trainer: Trainer, monitor: str, who: str) -> float:
-    """The figure `monitor` of the last epoch."""
-    row = trainer.history[-1]
+def monitored(trainer: Trainer, monitor: str, who: str, row: dict[str, float] | None = None) -> float:
+    """The figure `monitor` of the last epoch, or of the `row` that is being made."""
+    row = trainer.history[-1] if row is None else row
     if monitor not in row:
         raise ValueError(f"{who}: there is no '{monitor}' in the epoch's row, which has {', '.join(row)}")
     return row[monitor]
 
 
 class EarlyStopping(Callback):
-    """Stops when `monitor` has not improved by more than `min_delta` for `patience` epochs."""
+    """Stops when `monitor` has not improved by more than `min_delta` for `patience` epochs.
+
+    `picture`: a file for the curves of training and validation with the best epoch marked (needs matplotlib).
+    """
 
     priority = EDITOR
 
     def __init__(
-        self, monitor: str = "val_loss", patience: int = 5, min_delta: float = 0.0, mode: str = "auto"
+        self,
+        monitor: str = "val_loss",
+        patience: int = 5,
+        min_delta: float = 0.0,
+        mode: str = "auto",
+        picture: str | os.PathLike[str] | None = None,
     ) -> None:
         self.monitor = monitor
         self.patience = patience
         self.min_delta = min_delta
         self.maximize = goes_up(monitor, mode)
+        self.picture = picture
         self.best: float | None = None
+        self.best_epoch: int | None = None
         self.waited = 0
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         value = monitored(trainer, self.monitor, "EarlyStopping")
         if better(value, self.best, self.maximize, self.min_delta):
-            self.best, self.waited = value, 0
+            self.best, self.best_epoch, self.waited = value, trainer.epoch, 0
         else:
             self.waited += 1
             if self.waited >= self.patience:
                 trainer.should_stop = True
 
+    def on_fit_end(self, trainer: Trainer) -> None:
+        if self.picture is not None and trainer.history:
+            from markone import viz
+
+            viz.save(viz.learning_curve(trainer.history, best_epoch=self.best_epoch), self.picture)
+
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "waited": self.waited}
+        return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.best, self.waited = state["best"], state["waited"]
-
-
-class CSVLogger(Callback):
-    """A row an epoch in `path`. After a resume the file is cut back to the rows that the checkpoint knows."""
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self._columns: list[str] = []
-
-    def on_fit_begin(self, trainer: Trainer) -> None:
-        self._rewrite(trainer.history)
-
-    def on_epoch_end(self, trainer: Trainer) -> None:
-        row = trainer.history[-1]
-        if list(row) != self._columns:
-            self._rewrite(trainer.history)
-            return
-        with open(self.path, "a", newline="") as file:
-            csv.DictWriter(file, self._columns).writerow(row)
-
-    def _rewrite(self, rows: list[dict[str, float]]) -> None:
-        self._columns = list(dict.fromkeys(name for row in rows for name in row))
-        text = io.StringIO(newline="")
-        if self._columns:
-            writer = csv.DictWriter(text, self._columns)
-            writer.writeheader()
-            writer.writerows(rows)
-        checkpoint.write_atomically(self.path, text.getvalue().encode())
+        self.best, self.best_epoch, self.waited = state["best"], state["best_epoch"], state["waited"]
 
 
 class Checkpoint(Callback):

@@ -8,6 +8,7 @@ import numpy as np
 
 from markone.autograd import graph
 from markone.autograd.anomaly import AnomalyError, detect_anomaly
+from markone.ops import isfinite
 from markone.train.metrics import as_numpy
 
 if TYPE_CHECKING:
@@ -33,6 +34,25 @@ def explain_non_finite(trainer: Trainer, what: str) -> NonFiniteError:
     return NonFiniteError(
         f"training stopped at step {step} (epoch {epoch}): {what}; {culprit}", step, epoch, culprit
     )
+
+
+class StepRepeatedError(Exception):
+    """Ends a repeated step before its update."""
+
+
+def smallest_early(parameters: Any) -> Any:
+    """The smaller of the first two parameters that learn: its gradient comes last and is cheap to sum."""
+    learning = [p for p in parameters if p.requires_grad and p.dtype.is_floating_point]
+    return min(learning[:2], key=lambda p: p.numel(), default=None)
+
+
+def bad_gradient(model: Any) -> str | None:
+    """The name of the first parameter whose gradient is not finite."""
+    name: str
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None and not bool(isfinite(parameter.grad).all().item()):
+            return name
+    return None
 
 
 def _finite(value: Any) -> bool:

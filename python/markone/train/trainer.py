@@ -1,4 +1,4 @@
-"""The training loop: steps, validation, callbacks, interruption and exact resume.
+"""The training loop: steps, validation, callbacks, interruption and exact resume, for one network or several.
 
 A plain loop does the same work in ten lines (docs/tutorials/plain_loop.md shows both); the Trainer adds what
 a long run needs around it and leaves the step itself, `train_step`, a plain method to override.
@@ -9,46 +9,59 @@ from __future__ import annotations
 import copy
 import math
 import signal
-import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from markone.autograd import no_grad
-from markone.ops import isfinite
-from markone.train import checkpoint, random_state
-from markone.train.callbacks import Callback
+from markone.nn.containers import ModuleDict
+from markone.nn.utils import clip_grad_norm_, clip_grad_value_
+from markone.optim.lr_scheduler import ReduceLROnPlateau
+from markone.train import checkpoint, random_state, resume
+from markone.train.callbacks import Callback, monitored
+from markone.train.ema import EMA
+from markone.train.interruption import Interrupted, Signals
 from markone.train.metrics import Metric
-from markone.train.nan_guard import NonFiniteError, explain_non_finite
+from markone.train.nan_guard import (
+    NonFiniteError,
+    StepRepeatedError,
+    bad_gradient,
+    explain_non_finite,
+    smallest_early,
+)
+from markone.train.precision import autocast, numbers
 
 __all__ = ["Interrupted", "Trainer"]
 
 _HOOKS = ("on_fit_begin", "on_epoch_begin", "on_step_end", "on_epoch_end", "on_interrupt", "on_fit_end")
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or a request to stop ended the training between two steps; `exit_code` is the shell's."""
-
-    def __init__(self, message: str, signal_number: int = signal.SIGINT) -> None:
-        super().__init__(message)
-        self.exit_code = 128 + int(signal_number)
-
-
 class Trainer:
-    """Trains `model` with `optimizer` on `loss(output, target)`.
+    """Trains one network, `Trainer(model, optimizer, loss)`, or several, `Trainer(step=..., modules=...)`.
 
     Args:
         model: an nn.Module.
         optimizer: of `markone.optim`, over the model's parameters.
-        loss: a callable of (output, target) that returns a scalar Tensor.
+        loss: a callable of (output, target) that returns a scalar Tensor, or a dict of terms to be added.
+        step: instead of a loss: `step(trainer, batch)` does one step on all networks and returns its figures
+            by name (numbers or one-element Tensors). Each update is a `trainer.minimize(loss, "name")`.
+        eval_step: `eval_step(trainer, batch)`: the figures of one validation batch.
+        modules, optimizers: the networks and optimisers by name, for a `step` of one's own.
         metrics: figures beside the loss, computed on training and validation batches.
-        scheduler: of `markone.optim.lr_scheduler`; stepped after each epoch.
+        scheduler: of `markone.optim.lr_scheduler`, or a dict of them by the optimiser's name.
+        scheduler_interval: "epoch": stepped after each epoch; "step": after each of its optimiser's updates.
+        monitor: the column that a ReduceLROnPlateau watches.
+        accumulate: gradients of so many batches, averaged, make one update (the rest of an epoch too).
+        clip_norm, clip_value: the most that the gradients' norm, or each of their elements, may have.
+        ema: the decay of an average of the weights (`trainer.ema`), with which validation is done.
+        precision: "float32"; "bfloat16" and "float16" ask for autocast.
         callbacks: run in the order of their `priority` (WRITER before EDITOR before READER), then as given.
         check_finite: a loss or gradient that is not finite stops the training with a NonFiniteError that
-            names the step and the first operation which made it.
+            names the step, the figure and the first operation which made it.
 
     Attributes:
+        model: the network, or a ModuleDict of `modules`. optimizers, schedulers: dicts by name.
         epoch: how many epochs are done. step: how many steps in all. position: steps done of this epoch.
         history: a dict an epoch: epoch, step, train_loss, train_<metric>, val_loss, ..., lr, seconds.
         should_stop: a callback sets it to end the training after this epoch.
@@ -56,19 +69,58 @@ class Trainer:
 
     def __init__(
         self,
-        model: Any,
-        optimizer: Any,
-        loss: Any,
+        model: Any = None,
+        optimizer: Any = None,
+        loss: Any = None,
         *,
+        step: Callable[[Any, Any], Mapping[str, Any]] | None = None,
+        eval_step: Callable[[Any, Any], Mapping[str, Any]] | None = None,
+        modules: Mapping[str, Any] | None = None,
+        optimizers: Mapping[str, Any] | None = None,
         metrics: Sequence[Metric] = (),
         scheduler: Any = None,
+        scheduler_interval: str = "epoch",
+        monitor: str = "val_loss",
+        accumulate: int = 1,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        ema: float | None = None,
+        precision: str = "float32",
         callbacks: Sequence[Callback] = (),
         check_finite: bool = True,
     ) -> None:
-        self.model = model
-        self.optimizer = optimizer
+        if (model is None) == (modules is None):
+            raise ValueError("Trainer: wants a model or modules={name: network}, one of them")
+        if (optimizer is None) == (optimizers is None):
+            raise ValueError("Trainer: wants an optimizer or optimizers={name: optimiser}, one of them")
+        if accumulate < 1:
+            raise ValueError(f"Trainer: got accumulate={accumulate}, wants 1 or more")
+        if scheduler_interval not in ("epoch", "step"):
+            raise ValueError(
+                f"Trainer: got scheduler_interval='{scheduler_interval}', wants 'epoch' or 'step'"
+            )
+        self.modules: dict[str, Any] = {"model": model} if modules is None else dict(modules)
+        self.model: Any = ModuleDict(modules) if modules is not None else model
+        self.optimizers: dict[str, Any] = {"optimizer": optimizer} if optimizers is None else dict(optimizers)
+        self.optimizer: Any = next(iter(self.optimizers.values()))
+        given = scheduler if isinstance(scheduler, Mapping) else {next(iter(self.optimizers)): scheduler}
+        for name in given:
+            self._optimizer_named(name)
+        self.schedulers: dict[str, Any] = {name: s for name, s in given.items() if s is not None}
+        self.scheduler: Any = next(iter(self.schedulers.values()), None)
+        self.scheduler_interval = scheduler_interval
+        self.monitor = monitor
         self.loss = loss
-        self.scheduler = scheduler
+        self.accumulate = accumulate
+        self.clip_norm = clip_norm
+        self.clip_value = clip_value
+        self.ema = None if ema is None else EMA(self.model, ema)
+        self.precision = precision
+        autocast(precision)
+        self._step, self._eval_step = step, eval_step
+        self._several = modules is not None
+        # How many backward passes stand in the gradients, by optimiser.
+        self._gathered = dict.fromkeys(self.optimizers, 0)
         self.metrics: list[Metric] = list(metrics)
         self.check_finite = check_finite
         self.callbacks = sorted(callbacks, key=lambda callback: -callback.priority)
@@ -95,55 +147,125 @@ class Trainer:
         self._steps_done = False
         self._elapsed = 0.0
         self._epoch_start = 0.0
-        self._signal: int | None = None
+        self._signals = Signals()
         self._loader_state: Any = None
         self._epoch_random: dict[str, Any] | None = None
         self._step_random: Any = None
         self._explaining = False
-        self._probe = self._first_parameter()
+        self._probe = smallest_early(self.model.parameters())
 
     # -- The step
 
-    def train_step(self, batch: Any) -> dict[str, float]:
-        """One step on one batch: forward, backward, update. Override it for other ways to train.
+    def train_step(self, batch: Any) -> Mapping[str, Any]:
+        """One step on one batch: forward, backward, update. Override it or pass `step` for other ways.
 
         Returns the figures to average over the epoch, by name; each has its column (`train_<name>`).
         """
+        if self._step is not None:
+            return self._step(self, batch)
         inputs, target = batch
         output = self.model(inputs)
         loss = self.loss(output, target)
-        self.optimizer.zero_grad()
-        value = self.backward(loss)
-        self.optimizer.step()
+        terms = {}
+        if isinstance(loss, Mapping):
+            terms = self._terms(loss)
+            loss = sum(list(loss.values())[1:], start=next(iter(loss.values())))
+        value = self.minimize(loss)
         for metric in self.metrics:
             metric.update(output, target)
-        return {"loss": value}
+        return {"loss": value, **terms}
 
-    def eval_step(self, batch: Any) -> dict[str, float]:
+    def eval_step(self, batch: Any) -> Mapping[str, Any]:
         """One batch of validation or test, without gradients, in eval mode. Override beside `train_step`."""
+        if self._eval_step is not None:
+            return self._eval_step(self, batch)
         inputs, target = batch
         output = self.model(inputs)
         for metric in self.metrics:
             metric.update(output, target)
-        return {"loss": self.loss(output, target).item()}
+        loss = self.loss(output, target)
+        if isinstance(loss, Mapping):
+            terms = numbers(loss)
+            return {"loss": sum(terms.values()), **terms}
+        return {"loss": loss.item()}
 
-    def backward(self, loss: Any) -> float:
-        """`loss.backward()` with the checks of `check_finite`; returns the loss as a number."""
+    def _terms(self, losses: Mapping[str, Any]) -> dict[str, float]:
+        terms = numbers(losses)
+        if self.check_finite and not self._explaining:
+            for name, value in terms.items():
+                if not math.isfinite(value):
+                    raise self._non_finite(f"the loss term '{name}' is {value}")
+        return terms
+
+    def minimize(self, loss: Any, optimizer: str | None = None) -> float:
+        """One optimiser's step down `loss` (one element): backward, and the update when its turn has come.
+
+        With several networks only the parameters of this optimiser get gradients. Returns the loss.
+        """
+        name = next(iter(self.optimizers)) if optimizer is None else optimizer
+        chosen = self._optimizer_named(name)
+        if self._gathered[name] == 0:
+            chosen.zero_grad()
+        inputs = [p for group in chosen.param_groups for p in group["params"]] if self._several else None
+        whose = f" of '{name}'" if self._several else ""
+        if self.accumulate == 1:
+            value = self.backward(loss, inputs, whose)
+        else:
+            value = self.backward(loss * (1.0 / self.accumulate), inputs, whose) * self.accumulate
+        self._gathered[name] += 1
+        if self._gathered[name] == self.accumulate:
+            self.update(name)
+        return value
+
+    def update(self, optimizer: str | None = None) -> None:
+        """Clips the gradients that are there, then steps the optimiser, its schedule and the average."""
+        name = next(iter(self.optimizers)) if optimizer is None else optimizer
+        chosen = self._optimizer_named(name)
+        if self._explaining:
+            return
+        if self.clip_norm is not None or self.clip_value is not None:
+            parameters = [p for group in chosen.param_groups for p in group["params"]]
+            if self.clip_value is not None:
+                clip_grad_value_(parameters, self.clip_value)
+            if self.clip_norm is not None:
+                clip_grad_norm_(parameters, self.clip_norm)
+        chosen.step()
+        self._gathered[name] = 0
+        if self.scheduler_interval == "step" and name in self.schedulers:
+            scheduler = self.schedulers[name]
+            if not isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step()
+        if self.ema is not None and name == next(reversed(self.optimizers)):
+            self.ema.update()
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The mode in which a step's forward runs: nothing for float32."""
+        return autocast(self.precision)
+
+    def _optimizer_named(self, name: str) -> Any:
+        if name not in self.optimizers:
+            raise ValueError(f"Trainer: there is no optimiser '{name}', only {', '.join(self.optimizers)}")
+        return self.optimizers[name]
+
+    def backward(self, loss: Any, inputs: Any = None, name: str = "") -> float:
+        """`loss.backward(inputs=inputs)` with the checks of `check_finite`; returns the loss as a number."""
         value: float = loss.item()
         if not self.check_finite or self._explaining:
-            loss.backward()
-            if self._explaining:
-                raise _StepRepeatedError
+            loss.backward(inputs=inputs)
+            if self._explaining and not self._several:
+                raise StepRepeatedError
             return value
         if not math.isfinite(value):
-            raise self._non_finite(f"the loss is {value}")
-        loss.backward()
+            raise self._non_finite(f"the loss{name} is {value}")
+        loss.backward(inputs=inputs)
         # What goes wrong in any layer's backward reaches the first layer, so one small sum watches them all.
-        probe = self._probe
+        probe = self._probe if inputs is None else smallest_early(inputs)
         if probe is not None and probe.grad is not None and not math.isfinite(probe.grad.sum().item()):
-            name = self._bad_gradient()
-            if name is not None:
-                raise self._non_finite(f"the loss is {value:.6g} but the gradient of '{name}' is not finite")
+            bad = bad_gradient(self.model)
+            if bad is not None:
+                raise self._non_finite(
+                    f"the loss{name} is {value:.6g} but the gradient of '{bad}' is not finite"
+                )
         return value
 
     def batch_size(self, batch: Any) -> int:
@@ -172,7 +294,7 @@ class Trainer:
             self._loader_state = None
         self.model.train()
         try:
-            with self._signals():
+            with self._signals.watched():
                 self._call("on_fit_begin")
                 while self.epoch < epochs and not self.should_stop:
                     self._run_epoch()
@@ -184,7 +306,9 @@ class Trainer:
             saved = (
                 f"saved to {self.saved_to}" if self.saved_to else "nothing was saved (no Checkpoint callback)"
             )
-            raise Interrupted(f"interrupted {where}; {saved}", self._signal or signal.SIGINT) from None
+            raise Interrupted(
+                f"interrupted {where}; {saved}", self._signals.caught or signal.SIGINT
+            ) from None
         finally:
             self._call("on_fit_end")
         return self.history
@@ -198,10 +322,10 @@ class Trainer:
         sums: dict[str, list[float]] = {}
         self.model.eval()
         try:
-            with no_grad():
+            with no_grad(), self.autocast(), self.ema.applied() if self.ema is not None else nullcontext():
                 for batch in loader:
-                    self._add(sums, self.eval_step(batch), self.batch_size(batch))
-                    self._stop_if_asked()
+                    self._add(sums, numbers(self.eval_step(batch)), self.batch_size(batch))
+                    self._signals.stop_if_asked()
             return self._means(sums)
         finally:
             self.metrics = mine
@@ -224,10 +348,14 @@ class Trainer:
         row.update({f"train_{name}": value for name, value in self._means(self._sums).items()})
         if self.val_loader is not None:
             row.update({f"val_{name}": value for name, value in self.evaluate(self.val_loader).items()})
-        row["lr"] = float(self.optimizer.param_groups[0]["lr"])
+        for name, optimizer in self.optimizers.items():
+            row["lr" if len(self.optimizers) == 1 else f"lr_{name}"] = float(optimizer.param_groups[0]["lr"])
         row["seconds"] = round(self._elapsed + time.perf_counter() - self._epoch_start, 3)
-        if self.scheduler is not None:
-            self.scheduler.step()
+        for scheduler in self.schedulers.values():
+            if isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step(monitored(self, self.monitor, "ReduceLROnPlateau", row))
+            elif self.scheduler_interval == "epoch":
+                scheduler.step()
         self.history.append(row)
         self.epoch += 1
         self.position = 0
@@ -237,12 +365,16 @@ class Trainer:
     def _run_steps(self) -> None:
         step_end = self._hooks["on_step_end"]
         sums, train_step, batch_size = self._sums, self.train_step, self.batch_size
-        check = self.check_finite
+        check, signals = self.check_finite, self._signals
         for batch in self._batches():
             self.batch = batch
             if check:
                 self._step_random = random_state.native()
-            values = train_step(batch)
+            if self.precision == "float32":
+                values = numbers(train_step(batch))
+            else:
+                with self.autocast():
+                    values = numbers(train_step(batch))
             self._add(sums, values, batch_size(batch))
             self.step += 1
             self.position += 1
@@ -252,9 +384,12 @@ class Trainer:
                 raise self._non_finite(f"{name} is {values[name]}")
             for hook in step_end:
                 hook(self)
-            if self._signal is not None:
-                self._stop_if_asked()
+            if signals.caught is not None:
+                signals.stop_if_asked()
         self.batch = None
+        for name, count in self._gathered.items():
+            if count:
+                self.update(name)
 
     def _batches(self) -> Iterator[Any]:
         if hasattr(self.train_loader, "state_dict") or self.position == 0:
@@ -289,45 +424,7 @@ class Trainer:
         for hook in self._hooks[name]:
             hook(self)
 
-    # -- Interruption
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM wait for the end of the step, so that what is saved is whole; only once."""
-        self._signal = None
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(number: int, _frame: Any) -> None:
-            if self._signal is not None:
-                raise KeyboardInterrupt
-            self._signal = number
-
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _stop_if_asked(self) -> None:
-        if self._signal is not None:
-            raise Interrupted("interrupted", self._signal)
-
     # -- Values that are not finite
-
-    def _first_parameter(self) -> Any:
-        """The smaller of the first two parameters that learn: its gradient comes last and is cheap to sum."""
-        learning = [p for p in self.model.parameters() if p.requires_grad and p.dtype.is_floating_point]
-        return min(learning[:2], key=lambda p: p.numel(), default=None)
-
-    def _bad_gradient(self) -> str | None:
-        name: str
-        for name, parameter in self.model.named_parameters():
-            if parameter.grad is not None and not bool(isfinite(parameter.grad).all().item()):
-                return name
-        return None
 
     def _non_finite(self, what: str) -> NonFiniteError:
         return explain_non_finite(self, what)
@@ -338,7 +435,7 @@ class Trainer:
         random_state.set_native(self._step_random)
         try:
             self.train_step(self.batch)
-        except _StepRepeatedError:
+        except StepRepeatedError:
             pass
         finally:
             self._explaining = False
@@ -347,25 +444,7 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """All that a run killed here needs to end with the same bits; see `checkpoint.save`."""
-        loader = self.train_loader
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict() if self.scheduler is not None else None,
-            "loader": loader.state_dict() if hasattr(loader, "state_dict") else None,
-            "random": random_state.get(),
-            "epoch_random": self._epoch_random,
-            "epoch": self.epoch,
-            "step": self.step,
-            "position": self.position,
-            "steps_done": self._steps_done,
-            "elapsed": self._elapsed + time.perf_counter() - self._epoch_start if self.position else 0.0,
-            "sums": self._sums,
-            "metrics": [metric.state_dict() for metric in self.metrics],
-            "history": self.history,
-            "should_stop": self.should_stop,
-            "callbacks": {name: callback.state_dict() for name, callback in self._named_callbacks()},
-        }
+        return resume.state_of(self)
 
     def load_state_dict(self, state: dict[str, Any], path: Any = "the checkpoint") -> None:
         """Takes back what `state_dict` gave; the model, optimizer, loader and callbacks are made as before.
@@ -373,27 +452,7 @@ class Trainer:
         Raises:
             CheckpointError: the state is of another model (names the first key that differs) or incomplete.
         """
-        missing = [key for key in ("model", "optimizer", "random", "epoch", "history") if key not in state]
-        if missing:
-            raise checkpoint.CheckpointError(
-                f"checkpoint: {path} is not of a Trainer: it has no '{missing[0]}'"
-            )
-        checkpoint.check_model(state["model"], self.model, path)
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.scheduler is not None and state["scheduler"] is not None:
-            self.scheduler.load_state_dict(state["scheduler"])
-        for metric, saved in zip(self.metrics, state["metrics"]):
-            metric.load_state_dict(saved)
-        for name, callback in self._named_callbacks():
-            if name in state["callbacks"]:
-                callback.load_state_dict(state["callbacks"][name])
-        self.epoch, self.step, self.position = state["epoch"], state["step"], state["position"]
-        self._steps_done = state["steps_done"]
-        self.history, self.should_stop = state["history"], state["should_stop"]
-        self._sums, self._elapsed = state["sums"], state["elapsed"]
-        self._loader_state, self._epoch_random = state["loader"], state["epoch_random"]
-        random_state.set(state["random"])
+        resume.restore(self, state, path)
 
     def save(self, path: Any) -> None:
         """Writes a checkpoint (see `checkpoint.save`)."""
@@ -402,14 +461,3 @@ class Trainer:
     def load(self, path: Any) -> None:
         """Goes on from a checkpoint: call `fit` with the same loaders next."""
         self.load_state_dict(checkpoint.load(path), path)
-
-    def _named_callbacks(self) -> Iterator[tuple[str, Callback]]:
-        counts: dict[str, int] = {}
-        for callback in self.callbacks:
-            name = type(callback).__name__
-            counts[name] = counts.get(name, 0) + 1
-            yield (name if counts[name] == 1 else f"{name}#{counts[name]}"), callback
-
-
-class _StepRepeatedError(Exception):
-    """Ends a repeated step before its update."""

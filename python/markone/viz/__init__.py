@@ -5,7 +5,7 @@ object.
 """
 
 from markone.viz.confusion import confusion_table
-from markone.viz.curves import learning_curve
+from markone.viz.curves import learning_curve, learning_rates
 from markone.viz.figure import save
 
-__all__ = ["confusion_table", "learning_curve", "save"]
+__all__ = ["confusion_table", "learning_curve", "learning_rates", "save"]

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 _NOT_FIGURES = ("epoch", "step", "lr", "seconds")
 
 
-def learning_curve(history: Sequence[dict[str, float]], title: str = "") -> Figure:
+def learning_curve(
+    history: Sequence[dict[str, float]], title: str = "", best_epoch: int | None = None
+) -> Figure:
     """One panel a figure (loss, accuracy, ...), training and validation in each, over the epochs.
 
     Args:
         history: a Trainer's `history`: a dict an epoch with `epoch`, `train_<figure>` and `val_<figure>`.
         title: printed above.
+        best_epoch: marked by a line: where early stopping would have the weights from.
 
     Raises:
         ValueError: the history is empty or has no figures.
@@ -43,6 +46,8 @@ def learning_curve(history: Sequence[dict[str, float]], title: str = "") -> Figu
             percent = [100 * value for value in y] if name.endswith("accuracy") else list(y)
             axes.plot(x, percent, color=colour, linewidth=1.8, marker="o", markersize=3.5, label=label)
             ends.append((label, percent[-1]))
+        if best_epoch is not None:
+            axes.axvline(best_epoch, color=MUTED, linewidth=1.2, linestyle="--", label=f"best: {best_epoch}")
         style(axes)
         unit = " (%)" if name.endswith("accuracy") else ""
         if not unit and all(
@@ -61,6 +66,31 @@ def learning_curve(history: Sequence[dict[str, float]], title: str = "") -> Figu
         axes.legend(frameon=False, fontsize=9)
     if title:
         figure.suptitle(title, color=INK, fontsize=12, x=0.01, ha="left")
+    return figure
+
+
+def learning_rates(
+    rates: Sequence[float], losses: Sequence[float], suggestion: float | None = None
+) -> Figure:
+    """The loss over the learning rate of a range test, the suggested rate marked.
+
+    Raises:
+        ValueError: there are no points, or not as many losses as rates.
+    """
+    if not rates or len(rates) != len(losses):
+        raise ValueError(
+            f"learning_rates: got {len(rates)} rates and {len(losses)} losses, wants some, as many"
+        )
+    figure = new_figure(5.6, 3.8)
+    axes = figure.subplots()
+    axes.plot(rates, losses, color=BLUE, linewidth=1.8)
+    axes.set_xscale("log")
+    if suggestion is not None:
+        axes.axvline(suggestion, color=ORANGE, linewidth=1.4, linestyle="--")
+        axes.text(0, 1.03, f"steepest descent at {suggestion:.2e}", transform=axes.transAxes, color=MUTED)
+    style(axes)
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("loss (running mean)")
     return figure
 
 
