@@ -70,11 +70,15 @@ def better(value: float, best: float | None, maximize: bool, min_delta: float = 
     return best is None or (value > best + min_delta if maximize else value < best - min_delta)
 
 
+# Ends of the names of figures of which less is better.
+_DOWN = ("loss", "error", "mse", "mae", "perplexity")
+
+
 def goes_up(monitor: str, mode: str) -> bool:
     """Whether more of this figure is better: by `mode` 'max' or 'min', or ('auto') by its name."""
     if mode not in ("auto", "min", "max"):
         raise ValueError(f"monitor: got mode='{mode}', wants 'auto', 'min' or 'max'")
-    return mode == "max" or (mode == "auto" and not monitor.endswith(("loss", "error")))
+    return mode == "max" or (mode == "auto" and not monitor.endswith(_DOWN))
 
 
 def monitored(trainer: Trainer, monitor: str, who: str, row: dict[str, float] | None = None) -> float:
