@@ -56,6 +56,9 @@ void pack(T* dst, const T* src, int64_t stride_i, int64_t stride_l, int64_t coun
       for (; i + kN <= count; i += kN) V::load(from + i).store(to + i);
       for (; i < width; i += kN) V::load(from + i, i < count ? count - i : 0).store(to + i);
     }
+  } else if (stride_i == 1 && width <= kN) {
+    // The next line covers what a store writes too much.
+    for (int64_t l = 0; l < depth; ++l) V::load(src + l * stride_l, count).store(dst + l * width);
   } else if (stride_l == 1 && (width <= kN || width % kN == 0)) {
     // kN rows of the source at a time, each a stream of its own. A store writes a whole vector; where the
     // panel is narrower the next one covers the rest.
