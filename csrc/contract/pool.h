@@ -40,6 +40,28 @@ struct AvgPoolGradArgs {
   void* dx;
 };
 
+// Pooling with windows of any kind, in three dimensions: depth, rows, columns (one or two dimensions have
+// size 1 in front). The windows of a dimension are those of PoolArgs (kPlainWindows); or output o takes
+// places floor(o * size / out) to ceil((o + 1) * size / out) (kAdaptiveWindows); or `kernel` places from
+// floor((o + u) * alpha) - floor(u * alpha) with alpha = (size - kernel) / (out - 1) and u the plane's
+// sample, the last window ending at the end (kFractionalWindows; Graham, "Fractional max-pooling", 2014).
+enum : int64_t { kPlainWindows, kAdaptiveWindows, kFractionalWindows };
+struct WindowDim {
+  int64_t size, out, kernel, stride, pad, dilation;
+  int64_t sample;  // fractional: which of the plane's samples
+};
+struct WindowArgs {
+  int64_t planes, kind;
+  WindowDim dim[3];
+  int64_t count_include_pad, divisor_override;  // average; an override of 0 is none
+  int64_t samples_per_plane;
+  const void* x;     // [planes, size]; the average's gradient: g [planes, out]
+  void* y;           // [planes, out]; the average's gradient: dx [planes, size]
+  int64_t* indices;  // [planes, out] the flat place in the plane of what was picked, not for averages
+  const void*
+      samples;  // in [0, 1): fractional [planes, samples_per_plane], stochastic [planes, out], else null
+};
+
 struct PoolKernels {
   // Pooling: a row of outputs at a time in vectors, plain loops.
   Entry<PoolArgs> max_pool_rows[kDTypeCount];
@@ -48,6 +70,11 @@ struct PoolKernels {
   Entry<PoolArgs> avg_pool_ref[kDTypeCount];
   Entry<MaxPoolGradArgs> max_pool_grad[kDTypeCount];
   Entry<AvgPoolGradArgs> avg_pool_grad[kDTypeCount];
+  // The maximum, an element by chance (Zeiler & Fergus 2013), the mean.
+  Entry<WindowArgs> window_max[kDTypeCount];
+  Entry<WindowArgs> window_stochastic[kDTypeCount];
+  Entry<WindowArgs> window_avg[kDTypeCount];
+  Entry<WindowArgs> window_avg_grad[kDTypeCount];
 };
 
 }  // namespace markone

@@ -4,6 +4,25 @@
 #include "ops/plan.h"
 
 namespace markone {
+
+int64_t pool_out_size(const char* op, int64_t size, int64_t kernel, int64_t stride, int64_t pad,
+                      int64_t dilation, bool ceil_mode) {
+  MO_CHECK(pad <= kernel / 2, op, "the padding must be at most half of the kernel, got padding ", pad,
+           " for kernel ", kernel);
+  const int64_t span = checked_add(op, checked_mul(op, dilation, kernel - 1), 1);
+  const int64_t room = checked_add(op, size, checked_mul(op, pad, 2)) - span;
+  MO_CHECK(room >= 0, op, "the window is too large: kernel ", kernel, " with dilation ", dilation, " spans ",
+           span, ", the input has ", size, " and padding ", pad, " on each side");
+  int64_t out = room / stride + 1;
+  if (ceil_mode && room % stride != 0 && out <= (size + pad - 1) / stride) ++out;
+  return out;
+}
+
+DType pool_type(const char* op, const Array& x) {
+  MO_CHECK_TYPE(is_floating(x.dtype()), op, "wants a floating type, got ", name_of(x.dtype()));
+  return is_half(x.dtype()) ? kF32 : x.dtype();
+}
+
 namespace {
 
 struct Problem {
@@ -63,19 +82,6 @@ void pair(const char* op, const char* what, const Dims& dims, int64_t low, int64
            INT32_MAX, ", got ", dims);
 }
 
-int64_t out_size(const char* op, int64_t size, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation,
-                 bool ceil_mode) {
-  MO_CHECK(pad <= kernel / 2, op, "the padding must be at most half of the kernel, got padding ", pad,
-           " for kernel ", kernel);
-  const int64_t span = checked_add(op, checked_mul(op, dilation, kernel - 1), 1);
-  const int64_t room = checked_add(op, size, checked_mul(op, pad, 2)) - span;
-  MO_CHECK(room >= 0, op, "the window is too large: kernel ", kernel, " with dilation ", dilation, " spans ",
-           span, ", the input has ", size, " and padding ", pad, " on each side");
-  int64_t out = room / stride + 1;
-  if (ceil_mode && room % stride != 0 && out <= (size + pad - 1) / stride) ++out;
-  return out;
-}
-
 PoolArgs make_args(const char* op, const Dims& shape, const PoolOptions& o) {
   MO_CHECK(shape.size() == 3 || shape.size() == 4, op, "the input must be [C, H, W] or [N, C, H, W], got ",
            shape);
@@ -89,8 +95,8 @@ PoolArgs make_args(const char* op, const Dims& shape, const PoolOptions& o) {
   pair(op, "stride", o.stride.empty() ? o.kernel : o.stride, 1, &a.stride_h, &a.stride_w);
   pair(op, "padding", o.padding.empty() ? Dims{0} : o.padding, 0, &a.pad_h, &a.pad_w);
   pair(op, "dilation", o.dilation.empty() ? Dims{1} : o.dilation, 1, &a.dilation_h, &a.dilation_w);
-  a.out_h = out_size(op, a.h, a.kernel_h, a.stride_h, a.pad_h, a.dilation_h, o.ceil_mode);
-  a.out_w = out_size(op, a.w, a.kernel_w, a.stride_w, a.pad_w, a.dilation_w, o.ceil_mode);
+  a.out_h = pool_out_size(op, a.h, a.kernel_h, a.stride_h, a.pad_h, a.dilation_h, o.ceil_mode);
+  a.out_w = pool_out_size(op, a.w, a.kernel_w, a.stride_w, a.pad_w, a.dilation_w, o.ceil_mode);
   MO_CHECK(!o.divisor_override || *o.divisor_override != 0, op, "divisor_override must not be zero");
   a.count_include_pad = o.count_include_pad;
   a.divisor_override = o.divisor_override.value_or(0);
@@ -107,11 +113,6 @@ Dims with_plane(const Dims& shape, int64_t h, int64_t w) {
   return out;
 }
 
-DType computed_type(const char* op, const Array& x) {
-  MO_CHECK_TYPE(is_floating(x.dtype()), op, "wants a floating type, got ", name_of(x.dtype()));
-  return is_half(x.dtype()) ? kF32 : x.dtype();
-}
-
 // About one operation for each tap; memory usually decides.
 double flops(const PoolArgs& a) {
   const auto taps = static_cast<double>(std::min(a.kernel_h, a.h) * std::min(a.kernel_w, a.w));
@@ -121,7 +122,7 @@ double flops(const PoolArgs& a) {
 Array pool(const char* op, Chooser<Problem, PoolArgs, 2>& chooser, const Array& x, const PoolOptions& options,
            Array* indices) {
   const PoolArgs args = make_args(op, x.shape(), options);
-  const DType dtype = computed_type(op, x);
+  const DType dtype = pool_type(op, x);
   const Dims shape = with_plane(x.shape(), args.out_h, args.out_w);
   const Array out = Array::empty(op, shape, dtype, x.device());
   if (indices) *indices = Array::empty(op, shape, kI64, x.device());
@@ -152,28 +153,30 @@ Array avg_pool2d(const Array& x, const PoolOptions& options) {
   return pool("avg_pool2d", avg_chooser(), x, options, nullptr);
 }
 
-Array max_pool2d_grad(const Array& g, const Array& indices, const Dims& input_shape) {
-  const char* op = "max_pool2d_grad";
-  const DType dtype = computed_type(op, g);
+Array max_pool_grad(const Array& g, const Array& indices, const Dims& input_shape, int spatial) {
+  const char* op = "max_pool_grad";
+  const DType dtype = pool_type(op, g);
   MO_CHECK(g.shape() == indices.shape(), op, "g has shape ", g.shape(), " but the indices have ",
            indices.shape());
   MO_CHECK_TYPE(indices.dtype() == kI64, op, "the indices must be int64, got ", name_of(indices.dtype()));
   const int n = input_shape.size();
-  MO_CHECK((n == 3 || n == 4) && g.ndim() == n, op, "input shape ", input_shape, " does not fit g of shape ",
-           g.shape());
-  int64_t planes = 1;
-  for (int i = 0; i < n - 2; ++i) {
-    MO_CHECK(g.size(i) == input_shape[i], op, "input shape ", input_shape, " does not fit g of shape ",
-             g.shape());
-    planes *= g.size(i);
-  }
+  bool fits = spatial >= 1 && n >= spatial && g.ndim() == n;
+  for (int i = 0; fits && i < n - spatial; ++i) fits = g.size(i) == input_shape[i];
+  MO_CHECK(fits, op, "input shape ", input_shape, " does not fit g of shape ", g.shape(), " in ", spatial,
+           " pooled dimensions");
   const Array out = Array::empty(op, input_shape, dtype, g.device());
   if (out.numel() > 0) {
     const Array up = prepared(op, g, dtype), places = contiguous(op, indices);
     Launch<MaxPoolGradArgs> call(op, kernel_for(op, active_table().max_pool_grad[dtype], dtype));
-    call.args.planes = planes;
-    call.args.in_size = input_shape[n - 2] * input_shape[n - 1];
-    call.args.out_size = g.size(n - 2) * g.size(n - 1);
+    call.args.planes = call.args.in_size = call.args.out_size = 1;
+    for (int i = 0; i < n; ++i) {
+      if (i < n - spatial) {
+        call.args.planes *= g.size(i);
+      } else {
+        call.args.in_size *= input_shape[i];
+        call.args.out_size *= g.size(i);
+      }
+    }
     call.read(&MaxPoolGradArgs::g, up);
     call.read(&MaxPoolGradArgs::indices, places);
     call.write(&MaxPoolGradArgs::dx, out);
@@ -185,7 +188,7 @@ Array max_pool2d_grad(const Array& g, const Array& indices, const Dims& input_sh
 
 Array avg_pool2d_grad(const Array& g, const Dims& input_shape, const PoolOptions& options) {
   const char* op = "avg_pool2d_grad";
-  const DType dtype = computed_type(op, g);
+  const DType dtype = pool_type(op, g);
   const PoolArgs args = make_args(op, input_shape, options);
   const Dims wanted = with_plane(input_shape, args.out_h, args.out_w);
   MO_CHECK(g.shape() == wanted, op, "g has shape ", g.shape(), ", wanted ", wanted);

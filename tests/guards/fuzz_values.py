@@ -262,7 +262,7 @@ class Fuzzer:
                 pair(1, 1),
                 plain(False),
             ],
-            "max_pool2d_grad": lambda: [f32(*pooled), self.array("int64", pooled), plain(image)],
+            "max_pool_grad": lambda: [f32(*pooled), self.array("int64", pooled), plain(image), plain(2)],
             "avg_pool2d": lambda: [
                 f32(*image),
                 pair(k, k),
@@ -272,7 +272,7 @@ class Fuzzer:
                 plain(True),
                 plain(None),
             ],
-            "resize_bilinear": lambda: [f32(*image), pair(h + 1, w + 2), plain(False)],
+            "resample": lambda: [f32(*image), pair(h + 1, w + 2), plain(()), plain("linear"), plain(False), plain(False)],
             "cross_entropy": lambda: [
                 f32(n, 5),
                 self.array("int64", (n,)),

@@ -191,7 +191,7 @@ def test_max_gradient_of_overlapping_windows(isa: str) -> None:
         results = []
         for threads in (1, 2):
             with harness.using(threads=threads):
-                dx = _C.max_pool2d_grad(harness.array(g), index, shape)
+                dx = _C.max_pool_grad(harness.array(g), index, shape)
                 results.append(harness.bits(dx))
         assert results[0] == results[1]
         harness.compare("dx", dx, want.reshape(shape), 0, 50.0)
@@ -291,7 +291,7 @@ def test_a_window_without_an_element(isa: str, implementation: str) -> None:
     with harness.using(op="max_pool2d", implementation=implementation):
         y, index = _C.max_pool2d(x, 2, 1, 1, 5)
     assert harness.numpy(y).tolist() == [[[[-np.inf]]]] and harness.numpy(index).tolist() == [[[[-1]]]]
-    dx = _C.max_pool2d_grad(harness.array(np.ones((1, 1, 1, 1), np.float32)), index, (1, 1, 4, 4))
+    dx = _C.max_pool_grad(harness.array(np.ones((1, 1, 1, 1), np.float32)), index, (1, 1, 4, 4))
     assert not harness.numpy(dx).any()
 
 
@@ -301,15 +301,15 @@ def test_indices_are_checked_where_they_are_used(isa: str) -> None:
         index = np.zeros((1, 2, 2, 2), np.int64)
         index[0, 1, 0, 1] = bad
         with pytest.raises(
-            IndexError, match=f"max_pool2d_grad: indices at flat index 5 is {bad}, wanted 0 <= value < 16"
+            IndexError, match=f"max_pool_grad: indices at flat index 5 is {bad}, wanted 0 <= value < 16"
         ):
-            _C.max_pool2d_grad(g, harness.array(index), (1, 2, 4, 4))
+            _C.max_pool_grad(g, harness.array(index), (1, 2, 4, 4))
     index = harness.array(np.zeros((1, 2, 2, 2), np.int64))
     for shape in ((1, 3, 4, 4), (2, 4, 4), (1, 2, -4, 4), (4, 4)):
-        with pytest.raises(ValueError, match="max_pool2d_grad|shape"):
-            _C.max_pool2d_grad(g, index, shape)
+        with pytest.raises(ValueError, match="max_pool_grad|shape"):
+            _C.max_pool_grad(g, index, shape)
     with pytest.raises(TypeError, match="the indices must be int64"):
-        _C.max_pool2d_grad(g, g, (1, 2, 4, 4))
+        _C.max_pool_grad(g, g, (1, 2, 4, 4))
     with pytest.raises(ValueError, match="avg_pool2d_grad: g has shape"):
         _C.avg_pool2d_grad(g, (1, 2, 9, 9), 2)
 
@@ -339,7 +339,7 @@ def test_pytorch_agrees(implementation: str) -> None:
             if real.all():
                 g = rng.standard_normal(want.shape).astype(np.float32)
                 want.backward(torch.tensor(g))
-                dx = harness.numpy(_C.max_pool2d_grad(harness.array(g), index, a.shape))
+                dx = harness.numpy(_C.max_pool_grad(harness.array(g), index, a.shape))
                 np.testing.assert_allclose(dx, t.grad.numpy(), rtol=1e-5, atol=1e-6)
         if all(n + 2 * p - k >= 0 for n, p, k in zip((h, w), padding, kernel)):
             for include, override in itertools.product((False, True), (None, 5)):

@@ -314,11 +314,11 @@ void add_images() {
       return std::vector<Array>{y, indices, max_pool2d(x, options, false).first,
                                 max_pool2d(x, plain, false).first};
     });
-    add(std::string("max_pool2d_grad ") + name_of(t), 16, 1, [t] {
+    add(std::string("max_pool_grad ") + name_of(t), 16, 1, [t] {
       PoolOptions options = pool_options({3, 2}, {2, 2}, {1, 1});
       const Array x = random_array({2, 3, 15, 17}, t);
       const auto [y, indices] = max_pool2d(x, options, true);
-      return std::vector<Array>{max_pool2d_grad(random_array(y.shape(), t), indices, x.shape())};
+      return std::vector<Array>{max_pool_grad(random_array(y.shape(), t), indices, x.shape(), 2)};
     });
     add(std::string("avg_pool2d ") + name_of(t), 16, 1, [t] {
       PoolOptions options = pool_options({3, 2}, {2, 2}, {1, 1});
@@ -327,10 +327,10 @@ void add_images() {
       return std::vector<Array>{y, avg_pool2d(x, plain),
                                 avg_pool2d_grad(random_array(y.shape(), t), x.shape(), options)};
     });
-    add(std::string("resize_bilinear ") + name_of(t), 64, 1, [t] {
+    add(std::string("resample ") + name_of(t), 64, 1, [t] {
       const Array x = random_array({2, 3, 8, 9}, t);
-      return std::vector<Array>{resize_bilinear(x, {32, 31}, false), resize_bilinear(x, {5, 4}, true),
-                                resize_bilinear_grad(random_array({2, 3, 32, 31}, t), x.shape(), false)};
+      return std::vector<Array>{resample(x, {32, 31}, {}, "linear", false, false), resample(x, {5, 4}, {}, "cubic", true, false),
+                                resample_grad(random_array({2, 3, 32, 31}, t), x.shape(), {}, "linear", false, true)};
     });
   }
 }

@@ -100,7 +100,10 @@ void avg_pool_grad(const AvgPoolGradArgs* a, const Run*) {
 
 }  // namespace
 
+void fill_window(PoolKernels* table);
+
 void fill_pool(PoolKernels* table) {
+  fill_window(table);
   table->max_pool_ref[kF32] = {max_pool<float>, "max_pool_f32_ref"};
   table->max_pool_ref[kF64] = {max_pool<double>, "max_pool_f64_ref"};
   table->max_pool_grad[kF32] = {max_pool_grad<float>, "max_pool_grad_f32_ref"};

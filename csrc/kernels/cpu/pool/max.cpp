@@ -218,6 +218,7 @@ MO_ISA_END
 namespace markone::MARKONE_ISA {
 
 void fill_avg_pool(PoolKernels* table);
+void fill_window(PoolKernels* table);
 
 void fill_pool(PoolKernels* table) {
   table->max_pool_rows[kF32] = {MaxPool<float>::kernel, MO_KERNEL_NAME("max_pool_rows_f32")};
@@ -225,6 +226,7 @@ void fill_pool(PoolKernels* table) {
   table->max_pool_grad[kF32] = {MaxPoolGrad<float>::kernel, MO_KERNEL_NAME("max_pool_grad_f32")};
   table->max_pool_grad[kF64] = {MaxPoolGrad<double>::kernel, MO_KERNEL_NAME("max_pool_grad_f64")};
   fill_avg_pool(table);
+  fill_window(table);
 }
 
 }  // namespace markone::MARKONE_ISA

@@ -1,127 +1,127 @@
-// Bilinear resize and its gradient.
+// Sampling at given places, and boxes.
 #include "contract/vision.h"
 
+#include "kernels/common/grid.h"
+#include "kernels/common/roi.h"
 #include "kernels/cpu/vec.h"
 
 MO_ISA_BEGIN
 
-constexpr int64_t kResizeTask = 16384;
+constexpr int64_t kGridTask = 256;  // places of a grid
 
-// The two neighbours of an output along one dimension, and their weights.
-template <class C>
-struct Neighbours {
-  int64_t low, high;
-  C low_weight, high_weight;
-};
-
-template <class C>
-void fill_neighbours(int64_t size, int64_t out_size, bool align_corners, Neighbours<C>* out) {
-  const C scale = align_corners
-                      ? (out_size > 1 ? static_cast<C>(size - 1) / static_cast<C>(out_size - 1) : C(0))
-                      : static_cast<C>(size) / static_cast<C>(out_size);
-  for (int64_t i = 0; i < out_size; ++i) {
-    C at = align_corners ? scale * static_cast<C>(i) : scale * (static_cast<C>(i) + C(0.5)) - C(0.5);
-    if (at < 0) at = 0;
-    int64_t low = static_cast<int64_t>(at);
-    if (low > size - 1) low = size - 1;
-    C part = at - static_cast<C>(low);
-    if (part > 1) part = 1;
-    out[i] = {low, low < size - 1 ? low + 1 : low, C(1) - part, part};
+// Calls one(args, i, run) for i in [0, count), kEach of them a task.
+template <class Args, void (*kOne)(const Args&, int64_t, const Run*)>
+struct ForEach {
+  const Args* a;
+  const Run* run;
+  int64_t count, each;
+  static void task(void* context, int64_t task, int) {
+    const auto& s = *static_cast<const ForEach*>(context);
+    const int64_t last = (task + 1) * s.each < s.count ? (task + 1) * s.each : s.count;
+    for (int64_t i = task * s.each; i < last; ++i) kOne(*s.a, i, s.run);
   }
-}
-
-// out = a * x + b * y over a row.
-template <class C>
-MO_INLINE void blend_rows(const C* x, C a, const C* y, C b, int64_t n, C* out) {
-  using V = Vec<C>;
-  const V va(a), vb(b);
-  int64_t i = 0;
-  for (; i + V::kLanes <= n; i += V::kLanes) (va * V::load(x + i) + vb * V::load(y + i)).store(out + i);
-  if (i < n) (va * V::load(x + i, n - i) + vb * V::load(y + i, n - i)).store(out + i, n - i);
-}
-// out += a * x over a row.
-template <class C>
-MO_INLINE void add_row(const C* x, C a, int64_t n, C* out) {
-  using V = Vec<C>;
-  const V va(a);
-  int64_t i = 0;
-  for (; i + V::kLanes <= n; i += V::kLanes) (V::load(out + i) + va * V::load(x + i)).store(out + i);
-  if (i < n) (V::load(out + i, n - i) + va * V::load(x + i, n - i)).store(out + i, n - i);
-}
-
-template <class C>
-struct Resize {
-  const ResizeArgs* a;
-  const Neighbours<C>*rows, *columns;
-  C* buffers;  // a row of the input for each slot
-  int64_t per_task;
-
-  static void task(void* context, int64_t task, int slot) {
-    const auto& s = *static_cast<const Resize*>(context);
-    const ResizeArgs& a = *s.a;
-    const int64_t all = a.planes * a.out_h;
-    const int64_t last = (task + 1) * s.per_task < all ? (task + 1) * s.per_task : all;
-    C* row = s.buffers + slot * a.w;
-    for (int64_t r = task * s.per_task; r < last; ++r) {
-      const C* in = static_cast<const C*>(a.in) + r / a.out_h * a.h * a.w;
-      C* out = static_cast<C*>(a.out) + r * a.out_w;
-      const Neighbours<C> n = s.rows[r % a.out_h];
-      blend_rows(in + n.low * a.w, n.low_weight, in + n.high * a.w, n.high_weight, a.w, row);
-      for (int64_t j = 0; j < a.out_w; ++j) {
-        const Neighbours<C> c = s.columns[j];
-        out[j] = c.low_weight * row[c.low] + c.high_weight * row[c.high];
-      }
-    }
-  }
-  // The gradient: a plane at a time, each row of `in` is spread along one row, which goes to its two
-  // neighbours.
-  static void grad_task(void* context, int64_t plane, int slot) {
-    const auto& s = *static_cast<const Resize*>(context);
-    const ResizeArgs& a = *s.a;
-    C* row = s.buffers + slot * a.w;
-    C* out = static_cast<C*>(a.out) + plane * a.h * a.w;
-    for (int64_t i = 0; i < a.h * a.w; ++i) out[i] = 0;
-    for (int64_t i = 0; i < a.out_h; ++i) {
-      const C* in = static_cast<const C*>(a.in) + (plane * a.out_h + i) * a.out_w;
-      for (int64_t c = 0; c < a.w; ++c) row[c] = 0;
-      for (int64_t j = 0; j < a.out_w; ++j) {
-        const Neighbours<C> c = s.columns[j];
-        row[c.low] += c.low_weight * in[j];
-        row[c.high] += c.high_weight * in[j];
-      }
-      add_row(row, s.rows[i].low_weight, a.w, out + s.rows[i].low * a.w);
-      add_row(row, s.rows[i].high_weight, a.w, out + s.rows[i].high * a.w);
-    }
-  }
-
-  template <bool kGrad>
-  static void kernel(const ResizeArgs* args, const Run* run) {
-    static_assert(sizeof(Neighbours<C>) <= kResizeScratch);
-    auto* rows = static_cast<Neighbours<C>*>(run->scratch);
-    auto* columns = rows + args->out_h;
-    fill_neighbours(args->h, args->out_h, args->align_corners, rows);
-    fill_neighbours(args->w, args->out_w, args->align_corners, columns);
-    const int64_t cost = args->w + args->out_w;
-    Resize s{args, rows, columns, reinterpret_cast<C*>(columns + args->out_w),
-             cost < kResizeTask ? kResizeTask / cost : 1};
-    if (kGrad)
-      run->parallel(run, args->planes, grad_task, &s);
-    else
-      run->parallel(run, (args->planes * args->out_h + s.per_task - 1) / s.per_task, task, &s);
+  static void start(const Args* a, const Run* run, int64_t count, int64_t each) {
+    ForEach s{a, run, count, each};
+    run->parallel(run, (count + each - 1) / each, task, &s);
   }
 };
+
+template <class T>
+struct Grid {
+  static void place(const GridSampleArgs& a, int64_t p, const Run*) { sample_place<T, T>(a, p); }
+  static void plane(const GridSampleArgs& a, int64_t i, const Run*) { spread_plane<T, T>(a, i); }
+  static void slope(const GridSampleArgs& a, int64_t p, const Run*) { grid_gradient<T, T>(a, p); }
+  static void forward(const GridSampleArgs* a, const Run* run) {
+    ForEach<GridSampleArgs, place>::start(a, run, a->batch * a->places, kGridTask);
+  }
+  static void input_grad(const GridSampleArgs* a, const Run* run) {
+    ForEach<GridSampleArgs, plane>::start(a, run, a->batch * a->channels, 1);
+  }
+  static void grid_grad(const GridSampleArgs* a, const Run* run) {
+    ForEach<GridSampleArgs, slope>::start(a, run, a->batch * a->places, kGridTask);
+  }
+};
+
+template <class T>
+struct Roi {
+  static void align(const RoiArgs& a, int64_t k, const Run*) { align_box<T, T>(a, k); }
+  static void pool(const RoiArgs& a, int64_t k, const Run*) { pool_box<T>(a, k); }
+  static void align_plane(const RoiArgs& a, int64_t i, const Run*) { align_gradient<T, T>(a, i); }
+  static void pool_plane(const RoiArgs& a, int64_t i, const Run* run) { pool_gradient<T>(a, i, run); }
+  template <void (*kOne)(const RoiArgs&, int64_t, const Run*), bool kGrad>
+  static void kernel(const RoiArgs* a, const Run* run) {
+    check_boxes<T>(*a, run);
+    ForEach<RoiArgs, kOne>::start(a, run, kGrad ? a->batch * a->channels : a->count, 1);
+  }
+};
+
+// The boxes in order, a coordinate after the other, so that one is compared with a vector of the later ones.
+template <class T>
+void nms(const NmsArgs* a, const Run* run) {
+  using V = Vec<T>;
+  const int64_t n = a->count;
+  T* x1 = static_cast<T*>(run->scratch);
+  T *y1 = x1 + n, *x2 = y1 + n, *y2 = x2 + n, *area = y2 + n;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t at = a->order[i];
+    const bool inside = at >= 0 && at < n;
+    if (!inside) run->report(run, i, at, 0, n);
+    const T* box = static_cast<const T*>(a->boxes) + 4 * (inside ? at : 0);
+    x1[i] = box[0];
+    y1[i] = box[1];
+    x2[i] = box[2];
+    y2[i] = box[3];
+    area[i] = (box[2] - box[0]) * (box[3] - box[1]);
+    a->keep[i] = inside;
+  }
+  const V zero(0), threshold(static_cast<T>(a->threshold));
+  for (int64_t i = 0; i < n; ++i) {
+    if (!a->keep[i]) continue;
+    const V left(x1[i]), top(y1[i]), right(x2[i]), bottom(y2[i]), own(area[i]);
+    for (int64_t j = i + 1; j < n; j += V::kLanes) {
+      const int64_t m = n - j < V::kLanes ? n - j : V::kLanes;
+      const V width = min(V::load(x2 + j, m), right) - max(V::load(x1 + j, m), left);
+      const V height = min(V::load(y2 + j, m), bottom) - max(V::load(y1 + j, m), top);
+      const V both = where(width > zero, width, zero) * where(height > zero, height, zero);
+      const auto over = both / (own + V::load(area + j, m) - both) > threshold;
+      if (!any(over)) continue;
+      uint8_t bytes[V::kLanes];
+      store_bytes(over, bytes);
+      for (int64_t k = 0; k < m; ++k)
+        if (bytes[k] && (!a->groups || a->groups[a->order[i]] == a->groups[a->order[j + k]]))
+          a->keep[j + k] = 0;
+    }
+  }
+}
 
 MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
+void fill_resample(VisionKernels* table);
+
 void fill_vision(VisionKernels* table) {
-  table->resize_bilinear[kF32] = {Resize<float>::kernel<false>, MO_KERNEL_NAME("resize_bilinear_f32")};
-  table->resize_bilinear[kF64] = {Resize<double>::kernel<false>, MO_KERNEL_NAME("resize_bilinear_f64")};
-  table->resize_bilinear_grad[kF32] = {Resize<float>::kernel<true>,
-                                       MO_KERNEL_NAME("resize_bilinear_grad_f32")};
-  table->resize_bilinear_grad[kF64] = {Resize<double>::kernel<true>,
-                                       MO_KERNEL_NAME("resize_bilinear_grad_f64")};
+  fill_resample(table);
+  table->grid_sample[kF32] = {Grid<float>::forward, MO_KERNEL_NAME("grid_sample_f32")};
+  table->grid_sample[kF64] = {Grid<double>::forward, MO_KERNEL_NAME("grid_sample_f64")};
+  table->grid_sample_input_grad[kF32] = {Grid<float>::input_grad,
+                                         MO_KERNEL_NAME("grid_sample_input_grad_f32")};
+  table->grid_sample_input_grad[kF64] = {Grid<double>::input_grad,
+                                         MO_KERNEL_NAME("grid_sample_input_grad_f64")};
+  table->grid_sample_grid_grad[kF32] = {Grid<float>::grid_grad, MO_KERNEL_NAME("grid_sample_grid_grad_f32")};
+  table->grid_sample_grid_grad[kF64] = {Grid<double>::grid_grad, MO_KERNEL_NAME("grid_sample_grid_grad_f64")};
+  table->nms[kF32] = {nms<float>, MO_KERNEL_NAME("nms_f32")};
+  table->nms[kF64] = {nms<double>, MO_KERNEL_NAME("nms_f64")};
+  using F = Roi<float>;
+  using D = Roi<double>;
+  table->roi_align[kF32] = {F::kernel<F::align, false>, MO_KERNEL_NAME("roi_align_f32")};
+  table->roi_align[kF64] = {D::kernel<D::align, false>, MO_KERNEL_NAME("roi_align_f64")};
+  table->roi_align_grad[kF32] = {F::kernel<F::align_plane, true>, MO_KERNEL_NAME("roi_align_grad_f32")};
+  table->roi_align_grad[kF64] = {D::kernel<D::align_plane, true>, MO_KERNEL_NAME("roi_align_grad_f64")};
+  table->roi_pool[kF32] = {F::kernel<F::pool, false>, MO_KERNEL_NAME("roi_pool_f32")};
+  table->roi_pool[kF64] = {D::kernel<D::pool, false>, MO_KERNEL_NAME("roi_pool_f64")};
+  table->roi_pool_grad[kF32] = {F::kernel<F::pool_plane, true>, MO_KERNEL_NAME("roi_pool_grad_f32")};
+  table->roi_pool_grad[kF64] = {D::kernel<D::pool_plane, true>, MO_KERNEL_NAME("roi_pool_grad_f64")};
 }
 
 }  // namespace markone::MARKONE_ISA
