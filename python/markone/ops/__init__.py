@@ -22,6 +22,7 @@ from . import products as _products
 from . import random as _random
 from . import recurrent as _recurrent
 from . import reduce as _reduce
+from . import resample as _resample
 from . import shape as _shape
 from . import softmax as _softmax
 from . import special as _special
@@ -44,6 +45,7 @@ _MODULES = (
     _random,
     _recurrent,
     _reduce,
+    _resample,
     _shape,
     _softmax,
     _special,

@@ -1,47 +1,144 @@
-"""Pooling and bilinear resize of [n, c, h, w] or [c, h, w]."""
+"""Pooling over one, two or three dimensions of [n, c, ...] or [c, ...], and its inverse.
+
+What picks elements (maximum, adaptive, fractional, stochastic) keeps their places, which are the whole
+gradient. What is linear (averages) and its transpose are each other's gradient.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from .. import _C
 from ..autograd.graph import Node, Op, edge_of, recording
 from ..tensor import Tensor
 from ._common import tensor_arg
-from .conv import pair
-from .index import scatter_add
-from .shape import reshape, unsqueeze
+from .elementwise import mul, unary, where
+from .index import scatter, scatter_add
+from .random import rand
+from .shape import reshape
 
-
-def _batched(op: str, input: Tensor) -> tuple[Tensor, bool]:
-    ndim = tensor_arg(op, input).ndim
-    if ndim not in (3, 4):
-        raise RuntimeError(f"{op}: wants [n, c, h, w] or [c, h, w], got shape {list(input.shape)}")
-    return (input, False) if ndim == 4 else (unsqueeze(input, 0), True)
-
-
-def _unbatched(output: Tensor, single: bool) -> Tensor:
-    return reshape(output, output.shape[1:]) if single else output
-
-
-def _planes(x: Tensor) -> Tensor:
-    return reshape(x, (*x.shape[:2], x.shape[2] * x.shape[3]))
-
-
-def _max_pool_differentiable(node: Node, g: Tensor) -> Any:
-    (indices,) = node.tensors()
-    shape = node.ctx
-    zeros = _C.empty((*shape[:2], shape[2] * shape[3]), g.dtype)
-    _C.fill(zeros, 0)
-    return (reshape(scatter_add(Tensor(zeros), 2, _planes(indices), _planes(g)), shape),)
-
-
-_MAX_POOL = Op(
-    "max_pool2d",
-    lambda node, g: (_C.max_pool2d_grad(g, node.saved[0], node.ctx),),
-    _max_pool_differentiable,
-    (None,),
+# For functional, not for `markone.*`, as in PyTorch.
+HELPERS = (
+    "Linear adaptive_avg_pool3d adaptive_max_pool2d adaptive_max_pool2d_with_indices adaptive_max_pool3d "
+    "adaptive_max_pool3d_with_indices adaptive_max_pool1d_with_indices avg_pool3d fractional_max_pool2d "
+    "fractional_max_pool2d_with_indices fractional_max_pool3d fractional_max_pool3d_with_indices "
+    "lp_pool1d lp_pool2d lp_pool3d max_pool2d_with_indices max_pool3d_with_indices max_unpool1d "
+    "max_unpool2d max_unpool3d numbers pooled_shape stochastic_pool2d named"
 )
+
+
+def numbers(op: str, name: str, value: Any, count: int) -> tuple[int, ...]:
+    """One integer for each of `count` dimensions; a single one stands for all."""
+    given = value if isinstance(value, list | tuple) else (value,)
+    try:
+        out = tuple(v.__index__() for v in given)
+    except (AttributeError, TypeError):
+        raise TypeError(f"{op}: {name} must be integers, got {value!r}") from None
+    if len(out) not in (1, count):
+        raise RuntimeError(
+            f"{op}: {name} {value!r} has {len(out)} entries, wants 1" + (f" or {count}" if count > 1 else "")
+        )
+    return out * count if len(out) == 1 else out
+
+
+def named(op: str, native: Any, *args: Any) -> Any:
+    """A native call whose errors start with the name that the user called."""
+    try:
+        return native(*args)
+    except (ValueError, TypeError, IndexError, RuntimeError) as error:
+        text = str(error)
+        if text.startswith(f"{op}:"):
+            raise
+        raise type(error)(f"{op}: {text.split(': ', 1)[-1]}") from None
+
+
+def _input(op: str, input: Tensor, spatial: int) -> Any:
+    x = tensor_arg(op, input)
+    if x.ndim not in (spatial + 1, spatial + 2):
+        places = ["[n, c, l]", "[n, c, h, w]", "[n, c, d, h, w]"][spatial - 1]
+        raise RuntimeError(
+            f"{op}: wants {places} or {places.replace('n, ', '')}, got shape {list(input.shape)}"
+        )
+    return x
+
+
+# -- what picks elements
+
+
+def _pick_differentiable(node: Node, g: Tensor) -> Any:
+    (indices,) = node.tensors()
+    shape, spatial = node.ctx
+    lead = shape[: len(shape) - spatial]
+    zeros = _C.empty((*lead, math.prod(shape[len(lead) :])), g.dtype)
+    _C.fill(zeros, 0)
+    flat = (*lead, math.prod(g.shape[len(lead) :]))
+    added = scatter_add(Tensor(zeros), len(lead), reshape(indices, flat), reshape(g, flat))
+    return (reshape(added, shape),)
+
+
+_PICK = {
+    name: Op(
+        name,
+        lambda node, g: (_C.max_pool_grad(g, node.saved[0], *node.ctx),),
+        _pick_differentiable,
+        (None,),
+    )
+    for name in (
+        *(f"{kind}{d}d" for kind in ("max_pool", "adaptive_max_pool") for d in (1, 2, 3)),
+        "fractional_max_pool2d",
+        "fractional_max_pool3d",
+        "stochastic_pool2d",
+    )
+}
+
+
+def _picked(op: str, input: Tensor, spatial: int, y: Any, indices: Any) -> tuple[Tensor, Tensor]:
+    if not recording(input):
+        return Tensor(y), Tensor(indices)
+    ctx = (input._array.shape, spatial)
+    return Tensor(y, True, Node(_PICK[op], (edge_of(input),), (indices,), ctx)), Tensor(indices)
+
+
+def _geometry(
+    op: str, spatial: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1
+) -> list[tuple[int, ...]]:
+    """Kernel, stride, padding and dilation; for one dimension with that of the height 1 in front."""
+    kernel = numbers(op, "kernel_size", kernel_size, spatial)
+    step = kernel if stride is None or stride == [] else numbers(op, "stride", stride, spatial)
+    out = [kernel, step, numbers(op, "padding", padding, spatial), numbers(op, "dilation", dilation, spatial)]
+    return [(n, *v) for n, v in zip((1, 1, 0, 1), out, strict=True)] if spatial == 1 else out
+
+
+def _max_pool(op: str, spatial: int, input: Tensor, args: Any, ceil_mode: bool, want: bool) -> Any:
+    x = _input(op, input, spatial)
+    kernel, step, padding, dilation = _geometry(op, spatial, *args)
+    rest = (kernel, step, padding, dilation, bool(ceil_mode))
+    if spatial == 1:
+        x = x.unsqueeze(x.ndim - 1)
+    if spatial < 3 and not want and not recording(input):
+        y = named(op, _C.max_pool2d_values, x, *rest)
+        return Tensor(y.squeeze(y.ndim - 2) if spatial == 1 else y)
+    y, indices = named(op, _C.max_pool3d if spatial == 3 else _C.max_pool2d, x, *rest)
+    if spatial == 1:
+        y, indices = y.squeeze(y.ndim - 2), indices.squeeze(y.ndim - 2)
+    out = _picked(op, input, spatial, y, indices)
+    return out if want else out[0]
+
+
+def max_pool1d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest element of each window of the last dimension (NaN wins), as `max_pool2d`."""
+    args = (kernel_size, stride, padding, dilation)
+    return _max_pool("max_pool1d", 1, input, args, ceil_mode, return_indices)
 
 
 def max_pool2d(
@@ -55,30 +152,222 @@ def max_pool2d(
 ) -> Any:
     """The largest element of each window (NaN wins). With return_indices also where it was in its plane
     (int64)."""
-    input, single = _batched("max_pool2d", input)
-    kernel = pair("max_pool2d", "kernel_size", kernel_size)
-    step = kernel if stride is None or stride == [] else pair("max_pool2d", "stride", stride)
-    args = (
-        kernel,
-        step,
-        pair("max_pool2d", "padding", padding),
-        pair("max_pool2d", "dilation", dilation),
-        ceil_mode,
+    args = (kernel_size, stride, padding, dilation)
+    return _max_pool("max_pool2d", 2, input, args, ceil_mode, return_indices)
+
+
+def max_pool3d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest element of each window of [n, c, d, h, w] (NaN wins), as `max_pool2d`."""
+    args = (kernel_size, stride, padding, dilation)
+    return _max_pool("max_pool3d", 3, input, args, ceil_mode, return_indices)
+
+
+def _with_indices(spatial: int) -> Any:
+    op = f"max_pool{spatial}d"
+
+    def pool(
+        input: Tensor,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        out = _max_pool(op, spatial, input, (kernel_size, stride, padding, dilation), ceil_mode, True)
+        return (out[0], out[1])
+
+    pool.__name__ = pool.__qualname__ = f"{op}_with_indices"
+    pool.__doc__ = f"`{op}` and the flat place of each winner in its plane (int64)."
+    return pool
+
+
+max_pool1d_with_indices = _with_indices(1)
+max_pool2d_with_indices = _with_indices(2)
+max_pool3d_with_indices = _with_indices(3)
+
+
+def pooled_shape(op: str, input: Tensor, output_size: Any, spatial: int) -> tuple[int, ...]:
+    """output_size with None (keeps a size) filled in."""
+    given = output_size if isinstance(output_size, list | tuple) else (output_size,) * spatial
+    have = tensor_arg(op, input).shape[-spatial:]
+    if len(given) == 1 and spatial > 1:
+        given = (*given,) * spatial
+    if len(given) != spatial:
+        raise ValueError(f"{op}: output_size is {output_size!r}, wants {spatial} numbers")
+    return numbers(
+        op, "output_size", tuple(h if n is None else n for n, h in zip(given, have, strict=True)), spatial
     )
-    x = input._array
-    remember = recording(input)
-    if not remember and not return_indices:
-        return _unbatched(Tensor(_C.max_pool2d_values(x, *args)), single)
-    y, indices = _C.max_pool2d(x, *args)
-    out = Tensor(y, True, Node(_MAX_POOL, (edge_of(input),), (indices,), x.shape)) if remember else Tensor(y)
-    out = _unbatched(out, single)
-    return (out, _unbatched(Tensor(indices), single)) if return_indices else out
 
 
-# Average pooling and resizing are linear: the gradient of the gradient is the operation itself.
+def _adaptive_max(op: str, spatial: int, input: Tensor, output_size: Any, want: bool) -> Any:
+    x = _input(op, input, spatial)
+    y, indices = named(op, _C.adaptive_max_pool, x, pooled_shape(op, input, output_size, spatial))
+    out = _picked(op, input, spatial, y, indices)
+    return out if want else out[0]
 
 
-class _Linear:
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The largest elements of windows that share the last dimension out among output_size."""
+    return _adaptive_max("adaptive_max_pool1d", 1, input, output_size, return_indices)
+
+
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The largest elements of windows chosen so that the result has output_size (None keeps a size):
+    row i takes ⌊i·h/oh⌋ .. ⌈(i+1)·h/oh⌉."""
+    return _adaptive_max("adaptive_max_pool2d", 2, input, output_size, return_indices)
+
+
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """As `adaptive_max_pool2d`, of [n, c, d, h, w]."""
+    return _adaptive_max("adaptive_max_pool3d", 3, input, output_size, return_indices)
+
+
+def _adaptive_with_indices(spatial: int) -> Any:
+    op = f"adaptive_max_pool{spatial}d"
+
+    def pool(input: Tensor, output_size: Any, return_indices: bool = False) -> tuple[Tensor, Tensor]:
+        out = _adaptive_max(op, spatial, input, output_size, True)
+        return (out[0], out[1])
+
+    pool.__name__ = pool.__qualname__ = f"{op}_with_indices"
+    pool.__doc__ = f"`{op}` and the flat place of each winner in its plane (int64)."
+    return pool
+
+
+adaptive_max_pool1d_with_indices = _adaptive_with_indices(1)
+adaptive_max_pool2d_with_indices = _adaptive_with_indices(2)
+adaptive_max_pool3d_with_indices = _adaptive_with_indices(3)
+
+
+def _fractional(
+    op: str,
+    spatial: int,
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any,
+    output_ratio: Any,
+    samples: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    x = _input(op, input, spatial)
+    if (output_size is None) == (output_ratio is None):
+        raise ValueError(f"{op}: wants either output_size or output_ratio")
+    if output_size is None:
+        ratios = output_ratio if isinstance(output_ratio, list | tuple) else (output_ratio,) * spatial
+        if len(ratios) != spatial or not all(0 < r < 1 for r in ratios):
+            raise ValueError(
+                f"{op}: output_ratio is {output_ratio!r}, wants {spatial} numbers between 0 and 1"
+            )
+        output_size = tuple(int(n * r) for n, r in zip(x.shape[-spatial:], ratios, strict=True))
+    size = numbers(op, "output_size", output_size, spatial)
+    if samples is None:
+        lead = (1, x.shape[0]) if x.ndim == spatial + 1 else x.shape[:2]
+        samples = rand(*lead, spatial, dtype=input.dtype)
+    kernel = numbers(op, "kernel_size", kernel_size, spatial)
+    places = tensor_arg(op, samples, "_random_samples")
+    y, indices = named(op, _C.fractional_max_pool, x, kernel, size, places)
+    return _picked(op, input, spatial, y, indices)
+
+
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """The largest elements of overlapping windows whose places are drawn so that the result has output_size,
+    or input size · output_ratio (Graham, "Fractional max-pooling", 2014).
+
+    _random_samples [n, c, 2] in [0, 1) takes the place of drawn ones.
+    """
+    args = (input, kernel_size, output_size, output_ratio, _random_samples)
+    out = _fractional("fractional_max_pool2d", 2, *args)
+    return out if return_indices else out[0]
+
+
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """As `fractional_max_pool2d`, of [n, c, d, h, w]; _random_samples [n, c, 3]."""
+    args = (input, kernel_size, output_size, output_ratio, _random_samples)
+    out = _fractional("fractional_max_pool3d", 3, *args)
+    return out if return_indices else out[0]
+
+
+def _fractional_with_indices(spatial: int) -> Any:
+    op = f"fractional_max_pool{spatial}d"
+
+    def pool(
+        input: Tensor,
+        kernel_size: Any,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        return _fractional(op, spatial, input, kernel_size, output_size, output_ratio, _random_samples)
+
+    pool.__name__ = pool.__qualname__ = f"{op}_with_indices"
+    pool.__doc__ = f"`{op}` and the flat place of each winner in its plane (int64)."
+    return pool
+
+
+fractional_max_pool2d_with_indices = _fractional_with_indices(2)
+fractional_max_pool3d_with_indices = _fractional_with_indices(3)
+
+
+def stochastic_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    training: bool = True,
+    _random_samples: Tensor | None = None,
+) -> Tensor:
+    """Stochastic pooling (Zeiler & Fergus, "Stochastic pooling for regularization", 2013): an element of each
+    window with probability max(a, 0) / Σ max(a, 0); without training the mean with these weights.
+
+    Where no element of a window is above 0 all have the same probability. _random_samples of the result's
+    shape, in [0, 1), take the place of drawn ones.
+    """
+    op = "stochastic_pool2d"
+    x = _input(op, input, 2)
+    kernel, step, pads, _ = _geometry(op, 2, kernel_size, stride, padding)
+    if training:
+        if _random_samples is None:
+            shape = named(op, _C.max_pool2d_values, x, kernel, step, pads, (1, 1), ceil_mode).shape
+            _random_samples = rand(*shape, dtype=input.dtype)
+        places = tensor_arg(op, _random_samples, "_random_samples")
+        y, indices = named(op, _C.stochastic_pool2d, x, places, kernel, step, pads, ceil_mode)
+        return _picked(op, input, 2, y, indices)[0]
+    weights = unary["relu"](input)
+    total = avg_pool2d(weights, kernel, step, pads, ceil_mode, divisor_override=1)
+    weighted = avg_pool2d(mul(weights, input), kernel, step, pads, ceil_mode, divisor_override=1)
+    mean = avg_pool2d(input, kernel, step, pads, ceil_mode, count_include_pad=False)
+    some = total > 0
+    return where(some, weighted / where(some, total, 1.0), mean)
+
+
+# -- what is linear
+
+
+class Linear:
     """A linear operation and its transpose, each the other's gradient."""
 
     def __init__(self, name: str, forward: Any, backward: Any) -> None:
@@ -95,26 +384,69 @@ class _Linear:
         )
 
     def __call__(self, input: Tensor, ctx: Any) -> Tensor:
-        y = self.forward(input._array, *ctx)
+        y = named(self.op.name, self.forward, input._array, *ctx)
         return Tensor(y, True, Node(self.op, (edge_of(input),), (), ctx)) if recording(input) else Tensor(y)
 
     def transposed(self, g: Tensor, ctx: Any) -> Tensor:
+        """The gradient of the input from that of the result."""
         y = self.backward(g._array, *ctx)
         return (
             Tensor(y, True, Node(self.transposed_op, (edge_of(g),), (), ctx)) if recording(g) else Tensor(y)
         )
 
 
-_AVERAGE = _Linear(
-    "avg_pool2d",
-    lambda x, shape, *args: _C.avg_pool2d(x, *args),
-    lambda g, shape, *args: _C.avg_pool2d_grad(g, shape, *args),
-)
-_RESIZE = _Linear(
-    "resize_bilinear",
-    lambda x, shape, size, align: _C.resize_bilinear(x, size, align),
-    lambda g, shape, size, align: _C.resize_bilinear_grad(g, shape, align),
-)
+def _high(x: Any, native: Any, *args: Any) -> Any:
+    """A native call on x as images of height 1."""
+    y = native(x.unsqueeze(x.ndim - 1), *args)
+    return y.squeeze(y.ndim - 2)
+
+
+_AVERAGE = {
+    1: Linear(
+        "avg_pool1d",
+        lambda x, shape, *args: _high(x, _C.avg_pool2d, *args),
+        lambda g, shape, *args: _high(g, _C.avg_pool2d_grad, (*shape[:-1], 1, shape[-1]), *args),
+    ),
+    2: Linear(
+        "avg_pool2d",
+        lambda x, shape, *args: _C.avg_pool2d(x, *args),
+        lambda g, shape, *args: _C.avg_pool2d_grad(g, shape, *args),
+    ),
+    3: Linear(
+        "avg_pool3d",
+        lambda x, shape, *args: _C.avg_pool3d(x, *args),
+        lambda g, shape, *args: _C.avg_pool3d_grad(g, shape, *args),
+    ),
+}
+_ADAPTIVE = {
+    spatial: Linear(
+        f"adaptive_avg_pool{spatial}d",
+        lambda x, shape, size: _C.adaptive_avg_pool(x, size),
+        lambda g, shape, size: _C.adaptive_avg_pool_grad(g, shape, len(size)),
+    )
+    for spatial in (1, 2, 3)
+}
+
+
+def _average(
+    spatial: int, input: Tensor, args: Any, ceil_mode: bool, include: bool, override: int | None = None
+) -> Tensor:
+    x = _input(f"avg_pool{spatial}d", input, spatial)
+    kernel, step, padding, _ = _geometry(f"avg_pool{spatial}d", spatial, *args)
+    ctx = (x.shape, kernel, step, padding, bool(ceil_mode), bool(include), override)
+    return _AVERAGE[spatial](input, ctx)
+
+
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """The mean of each window of the last dimension, as `avg_pool2d`."""
+    return _average(1, input, (kernel_size, stride, padding), ceil_mode, count_include_pad)
 
 
 def avg_pool2d(
@@ -127,46 +459,153 @@ def avg_pool2d(
     divisor_override: int | None = None,
 ) -> Tensor:
     """The mean of each window; padding counts unless count_include_pad=False."""
-    input, single = _batched("avg_pool2d", input)
-    kernel = pair("avg_pool2d", "kernel_size", kernel_size)
-    step = kernel if stride is None or stride == [] else pair("avg_pool2d", "stride", stride)
-    padding = pair("avg_pool2d", "padding", padding)
-    ctx = (input._array.shape, kernel, step, padding, ceil_mode, count_include_pad, divisor_override)
-    return _unbatched(_AVERAGE(input, ctx), single)
+    args = (kernel_size, stride, padding)
+    return _average(2, input, args, ceil_mode, count_include_pad, divisor_override)
+
+
+def avg_pool3d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The mean of each window of [n, c, d, h, w], as `avg_pool2d`."""
+    args = (kernel_size, stride, padding)
+    return _average(3, input, args, ceil_mode, count_include_pad, divisor_override)
+
+
+def _adaptive_average(spatial: int, input: Tensor, output_size: Any) -> Tensor:
+    op = f"adaptive_avg_pool{spatial}d"
+    x = _input(op, input, spatial)
+    size = pooled_shape(op, input, output_size, spatial)
+    planes = x.shape[-spatial:]
+    if spatial == 2 and all(n > 0 and h % n == 0 and h > 0 for h, n in zip(planes, size, strict=True)):
+        # Equal windows: an ordinary average.
+        kernel = (planes[0] // size[0], planes[1] // size[1])
+        return _AVERAGE[2](input, (x.shape, kernel, kernel, (0, 0), False, True, None))
+    return _ADAPTIVE[spatial](input, (x.shape, size))
+
+
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """The mean of windows that share the last dimension out among output_size."""
+    return _adaptive_average(1, input, output_size)
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """The mean of windows chosen so that the result has output_size (None keeps a size)."""
-    input, single = _batched("adaptive_avg_pool2d", input)
-    h, w = input.shape[2:]
-    given = output_size if isinstance(output_size, list | tuple) else (output_size, output_size)
-    oh, ow = (size if want is None else want for want, size in zip(given, (h, w), strict=True))
-    if oh and ow and h % oh == 0 and w % ow == 0:
-        kernel = (h // oh, w // ow)
-        ctx = (input._array.shape, kernel, kernel, (0, 0), False, True, None)
-        return _unbatched(_AVERAGE(input, ctx), single)
-    from .matmul import matmul
-
-    # Unequal windows: a matrix of means on each side.
-    rows, columns = _means(h, oh, input.dtype), _means(w, ow, input.dtype)
-    return _unbatched(matmul(matmul(rows, input), columns.transpose(0, 1)), single)
+    return _adaptive_average(2, input, output_size)
 
 
-def _means(size: int, out: int, dtype: Any) -> Tensor:
-    import numpy as np
-
-    matrix = np.zeros((out, size))
-    for i in range(out):
-        first, last = i * size // out, -(-(i + 1) * size // out)
-        matrix[i, first:last] = 1 / (last - first)
-    return Tensor(_C.cast(_C.from_numpy(matrix), dtype))
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """As `adaptive_avg_pool2d`, of [n, c, d, h, w]."""
+    return _adaptive_average(3, input, output_size)
 
 
-def resize_bilinear(input: Tensor, size: Any, align_corners: bool = False) -> Tensor:
-    """[n, c, h, w] interpolated to size (h, w). Pixel centres are at half-integers unless align_corners."""
-    input, single = _batched("resize_bilinear", input)
-    ctx = (input._array.shape, pair("resize_bilinear", "size", size), align_corners)
-    return _unbatched(_RESIZE(input, ctx), single)
+# -- compositions
 
 
-__all__ = ["avg_pool2d", "max_pool2d", "resize_bilinear"]
+def _lp_pool(
+    spatial: int, input: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool
+) -> Tensor:
+    op = f"lp_pool{spatial}d"
+    _input(op, input, spatial)
+    kernel = numbers(op, "kernel_size", kernel_size, spatial)
+    mean = _average(spatial, input**norm_type, (kernel, stride, 0), ceil_mode, True)
+    total = mul(unary["sign"](mean), unary["relu"](unary["abs"](mean)))
+    return mul(total, float(math.prod(kernel))) ** (1.0 / norm_type)
+
+
+def lp_pool1d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
+    """(Σ xᵖ)^(1/p) of each window of the last dimension, p = norm_type."""
+    return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool2d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
+    """(Σ xᵖ)^(1/p) of each window, p = norm_type: 1 is the sum, the limit of large ones the maximum."""
+    return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool3d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
+    """(Σ xᵖ)^(1/p) of each window of [n, c, d, h, w], p = norm_type."""
+    return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def _unpool(
+    spatial: int,
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    output_size: Sequence[int] | None,
+) -> Tensor:
+    op = f"max_unpool{spatial}d"
+    x, places = _input(op, input, spatial), tensor_arg(op, indices, "indices")
+    if places.shape != x.shape:
+        raise ValueError(f"{op}: indices of shape {list(places.shape)} for input {list(x.shape)}")
+    kernel = numbers(op, "kernel_size", kernel_size, spatial)
+    step = kernel if stride is None or stride == [] else numbers(op, "stride", stride, spatial)
+    pads = numbers(op, "padding", padding, spatial)
+    lead, have = tuple(x.shape[:-spatial]), x.shape[-spatial:]
+    least = tuple((n - 1) * s - 2 * p + k for n, s, p, k in zip(have, step, pads, kernel, strict=True))
+    size = least if output_size is None else tuple(output_size)[-spatial:]
+    if output_size is not None:
+        if len(output_size) not in (spatial, spatial + 2):
+            raise ValueError(f"{op}: output_size {list(output_size)} has to have {spatial} numbers")
+        if not all(d - s < n < d + s for n, d, s in zip(size, least, step, strict=True)):
+            raise ValueError(
+                f"{op}: output_size {list(size)} is not within one stride {list(step)} of {list(least)}"
+            )
+    flat = (*lead, math.prod(have))
+    zeros = _C.empty((*lead, math.prod(size)), x.dtype)
+    _C.fill(zeros, 0)
+    args = (Tensor(zeros), len(lead), reshape(indices, flat), reshape(input, flat))
+    return reshape(named(op, scatter, *args), (*lead, *size))
+
+
+def max_unpool1d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Puts each element back where `max_pool1d` found it (indices), zeros elsewhere."""
+    return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Puts each element back where `max_pool2d` found it (indices), zeros elsewhere.
+
+    output_size tells apart the sizes that pool to the same one; less than a stride from the default.
+    """
+    return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Puts each element back where `max_pool3d` found it (indices), zeros elsewhere."""
+    return _unpool(3, input, indices, kernel_size, stride, padding, output_size)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from operator import index
+from typing import Any
 
 import numpy as np
 
 from ... import ops
-from ...ops.conv import pair
+from ...ops.resample import affine_grid, grid_sample, interpolate
 from ...ops.shape import pad_constant
 from ...tensor import Tensor
 
-__all__ = ["interpolate", "pad"]
+__all__ = [
+    "affine_grid",
+    "grid_sample",
+    "interpolate",
+    "pad",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
+]
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
@@ -78,57 +86,22 @@ def _places(size: int, before: int, after: int, mode: str) -> Tensor:
     return ops.from_numpy(places.astype(np.int64))
 
 
-def interpolate(
+def upsample(
     input: Tensor,
-    size: int | tuple[int, int] | None = None,
-    scale_factor: float | tuple[float, float] | None = None,
+    size: Any = None,
+    scale_factor: Any = None,
     mode: str = "nearest",
     align_corners: bool | None = None,
 ) -> Tensor:
-    """Resizes images.
+    """`interpolate` by its old name."""
+    return interpolate(input, size, scale_factor, mode, align_corners)
 
-    Args:
-        input: [N, C, H, W].
-        size: OH, OW, or one number for both.
-        scale_factor: instead of a size: OH = ⌊H · factor⌋.
-        mode: 'nearest' (place ⌊i · H/OH⌋) or 'bilinear'.
-        align_corners: of 'bilinear': the corners' centres keep their place, else the corners themselves.
-    """
-    if input.ndim != 4:
-        raise ValueError(f"interpolate: wants [N, C, H, W], got shape {list(input.shape)}")
-    if (size is None) == (scale_factor is None):
-        raise ValueError("interpolate: wants either size or scale_factor")
-    scales: tuple[float, float] | None = None
-    if size is None:
-        assert scale_factor is not None
-        if isinstance(scale_factor, int | float):
-            scale_factor = (scale_factor, scale_factor)
-        scales = (float(scale_factor[0]), float(scale_factor[1]))
-        if not all(0 < f <= 2**31 for f in scales):
-            raise ValueError(
-                f"interpolate: scale_factor is {scale_factor}, wants numbers above 0 (and below 2^31)"
-            )
-        size = (math.floor(input.shape[2] * scales[0]), math.floor(input.shape[3] * scales[1]))
-    wanted = pair("interpolate", "size", size)
-    if min(wanted) < 1 or min(input.shape[2:]) < 1:
-        raise ValueError(
-            f"interpolate: cannot make {list(wanted)} of {list(input.shape)}, sizes have to be above 0"
-        )
-    if mode == "bilinear":
-        if scales is not None and any(
-            h * s != w for h, s, w in zip(input.shape[2:], scales, wanted, strict=True)
-        ):
-            raise NotImplementedError(
-                "interpolate: bilinear with a scale_factor that gives no whole size; pass size instead"
-            )
-        return ops.resize_bilinear(input, wanted, bool(align_corners))
-    if mode != "nearest":
-        raise NotImplementedError(f"interpolate: mode '{mode}' is not there, wants 'nearest' or 'bilinear'")
-    if align_corners is not None:
-        raise ValueError("interpolate: align_corners is an option of 'bilinear' only")
-    for dim, want in zip((2, 3), wanted, strict=True):
-        have = input.shape[dim]
-        step = have / want if scales is None else 1.0 / scales[dim - 2]
-        places = np.minimum((np.arange(want) * np.float32(step)).astype(np.int64), have - 1)
-        input = ops.index_select(input, dim, ops.from_numpy(places))
-    return input
+
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate` with mode 'nearest'."""
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate` with mode 'bilinear' and align_corners."""
+    return interpolate(input, size, scale_factor, "bilinear", True)
