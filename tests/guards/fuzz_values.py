@@ -272,7 +272,14 @@ class Fuzzer:
                 plain(True),
                 plain(None),
             ],
-            "resample": lambda: [f32(*image), pair(h + 1, w + 2), plain(()), plain("linear"), plain(False), plain(False)],
+            "resample": lambda: [
+                f32(*image),
+                pair(h + 1, w + 2),
+                plain(()),
+                plain("linear"),
+                plain(False),
+                plain(False),
+            ],
             "cross_entropy": lambda: [
                 f32(n, 5),
                 self.array("int64", (n,)),

@@ -59,7 +59,7 @@ def make_cases() -> list[harness.Case]:
                 harness.Case(
                     f"resize-{label}",
                     lambda rng, s=size: [rng.standard_normal((2, 3, *s))],
-                    lambda x, o=out, c=align: _C.resize_bilinear(x[0], o, c),
+                    lambda x, o=out, c=align: _C.resample(x[0], o, (), "linear", c),
                     lambda a, o=out, c=align: forward(a[0], o, c),
                     lambda a, k=slack: k * np.abs(a[0]).max(),
                     dtypes=dtypes,
@@ -69,7 +69,7 @@ def make_cases() -> list[harness.Case]:
                 harness.Case(
                     f"grad-{label}",
                     lambda rng, o=out: [rng.standard_normal((2, 3, *o))],
-                    lambda x, s=size, c=align: _C.resize_bilinear_grad(x[0], (2, 3, *s), c),
+                    lambda x, s=size, c=align: _C.resample_grad(x[0], (2, 3, *s), (), "linear", c),
                     lambda a, s=size, c=align: backward(a[0], s, c),
                     lambda a, k=slack, s=size, c=align: (
                         k * (1 + backward(np.ones_like(a[0]), s, c).max()) * np.abs(a[0]).max()
@@ -91,43 +91,45 @@ def isa(request: pytest.FixtureRequest) -> Any:
 
 def test_one_image_and_its_row_in_a_batch(isa: str) -> None:
     a = np.random.default_rng(0).standard_normal((4, 2, 9, 7)).astype(np.float32)
-    whole = harness.numpy(_C.resize_bilinear(harness.array(a), (20, 5), False))
-    alone = harness.numpy(_C.resize_bilinear(harness.array(a[2]), (20, 5), False))
+    whole = harness.numpy(_C.resample(harness.array(a), (20, 5), (), "linear", False))
+    alone = harness.numpy(_C.resample(harness.array(a[2:3]), (20, 5), (), "linear", False))
     assert alone.tobytes() == whole[2].tobytes()
 
 
 def test_the_same_size_is_a_copy(isa: str) -> None:
     a = np.random.default_rng(1).standard_normal((1, 1, 13, 17)).astype(np.float32)
     for align in (False, True):
-        assert np.array_equal(harness.numpy(_C.resize_bilinear(harness.array(a), (13, 17), align)), a)
+        assert np.array_equal(harness.numpy(_C.resample(harness.array(a), (13, 17), (), "linear", align)), a)
 
 
 def test_empty_and_wrong(isa: str) -> None:
     x = harness.array(np.ones((1, 2, 3, 4), np.float32))
-    assert _C.resize_bilinear(harness.array(np.ones((0, 2, 3, 4), np.float32)), (5, 6), False).shape == (
+    assert _C.resample(
+        harness.array(np.ones((0, 2, 3, 4), np.float32)), (5, 6), (), "linear", False
+    ).shape == (
         0,
         2,
         5,
         6,
     )
-    with pytest.raises(ValueError, match="resize_bilinear: the result has no pixels"):
-        _C.resize_bilinear(x, (0, 5), False)
-    with pytest.raises(ValueError, match="resize_bilinear: the result has no pixels"):
-        _C.resize_bilinear(x, (-3, 5), False)
-    with pytest.raises(ValueError, match="resize_bilinear: the input has no pixels"):
-        _C.resize_bilinear(harness.array(np.ones((1, 2, 0, 4), np.float32)), (3, 5), False)
-    with pytest.raises(ValueError, match="resize_bilinear: the input must be"):
-        _C.resize_bilinear(harness.array(np.ones((3, 4), np.float32)), (3, 5), False)
-    with pytest.raises(ValueError, match="resize_bilinear: the size must be"):
-        _C.resize_bilinear(x, (3,), False)
-    with pytest.raises(TypeError, match="resize_bilinear: wants a floating type, got uint8"):
-        _C.resize_bilinear(harness.array(np.ones((1, 1, 2, 2), np.uint8)), (3, 3), False)
-    with pytest.raises(ValueError, match="resize_bilinear_grad: g of shape"):
-        _C.resize_bilinear_grad(x, (1, 3, 3, 4), False)
-    with pytest.raises(ValueError, match="resize_bilinear_grad: g of shape"):
-        _C.resize_bilinear_grad(x, (2, 3, 4), False)
+    with pytest.raises(ValueError, match="resample: the result has no pixels"):
+        _C.resample(x, (0, 5), (), "linear", False)
+    with pytest.raises(ValueError, match="resample: the result has no pixels"):
+        _C.resample(x, (-3, 5), (), "linear", False)
+    with pytest.raises(ValueError, match="resample: the input has no pixels"):
+        _C.resample(harness.array(np.ones((1, 2, 0, 4), np.float32)), (3, 5), (), "linear", False)
+    with pytest.raises(ValueError, match="resample: the input must be"):
+        _C.resample(harness.array(np.ones((3, 4), np.float32)), (3, 5), (), "linear", False)
+    with pytest.raises(ValueError, match="resample: the input must be"):
+        _C.resample(x, (3,), (), "linear", False)
+    with pytest.raises(TypeError, match="resample: wants a floating type, got uint8"):
+        _C.resample(harness.array(np.ones((1, 1, 2, 2), np.uint8)), (3, 3), (), "linear", False)
+    with pytest.raises(ValueError, match="resample_grad: g of shape"):
+        _C.resample_grad(x, (1, 3, 3, 4), (), "linear", False)
+    with pytest.raises(ValueError, match="resample_grad: g of shape"):
+        _C.resample_grad(x, (2, 3, 4), (), "linear", False)
     with pytest.raises((ValueError, MemoryError)):
-        _C.resize_bilinear(x, (2**40, 2**40), False)
+        _C.resample(x, (2**40, 2**40), (), "linear", False)
 
 
 @pytest.mark.parametrize("align", [False, True])
@@ -140,8 +142,8 @@ def test_pytorch_agrees(align: bool) -> None:
             y = torch.nn.functional.interpolate(t, out, mode="bilinear", align_corners=align, antialias=False)
             g = np.random.default_rng(3).random(y.shape).astype(dtype)
             y.backward(torch.tensor(g))
-            got = _C.resize_bilinear(harness.array(a), out, align)
-            dx = _C.resize_bilinear_grad(harness.array(g), a.shape, align)
+            got = _C.resample(harness.array(a), out, (), "linear", align)
+            dx = _C.resample_grad(harness.array(g), a.shape, (), "linear", align)
             np.testing.assert_allclose(harness.numpy(got), y.detach().numpy(), rtol=tolerance, atol=tolerance)
             scale = np.abs(t.grad.numpy()).max()
             np.testing.assert_allclose(harness.numpy(dx), t.grad.numpy(), rtol=0, atol=tolerance * scale)

@@ -329,8 +329,9 @@ void add_images() {
     });
     add(std::string("resample ") + name_of(t), 64, 1, [t] {
       const Array x = random_array({2, 3, 8, 9}, t);
-      return std::vector<Array>{resample(x, {32, 31}, {}, "linear", false, false), resample(x, {5, 4}, {}, "cubic", true, false),
-                                resample_grad(random_array({2, 3, 32, 31}, t), x.shape(), {}, "linear", false, true)};
+      return std::vector<Array>{
+          resample(x, {32, 31}, {}, "linear", false, false), resample(x, {5, 4}, {}, "cubic", true, false),
+          resample_grad(random_array({2, 3, 32, 31}, t), x.shape(), {}, "linear", false, true)};
     });
   }
 }

@@ -84,9 +84,7 @@ def interpolate(
         raise ValueError(f"{op}: size {size!r} for {spatial} dimensions of {list(x.shape)}")
     size = numbers(op, "size", size, spatial)
     if min(size) < 1 or min(x.shape[2:]) < 1:
-        raise ValueError(
-            f"{op}: cannot make {list(size)} of {list(input.shape)}, sizes have to be above 0"
-        )
+        raise ValueError(f"{op}: cannot make {list(size)} of {list(input.shape)}, sizes have to be above 0")
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[spatial - 1](input, size)
     if not x.dtype.is_floating_point:

@@ -9,7 +9,15 @@ from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
 
-__all__ = ["Flatten", "Identity", "Unflatten", "Upsample", "ZeroPad2d"]
+__all__ = [
+    "Flatten",
+    "Identity",
+    "Unflatten",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+    "ZeroPad2d",
+]
 
 
 class Identity(Module):
@@ -71,31 +79,50 @@ class ZeroPad2d(Module):
 
 
 class Upsample(Module):
-    """Resizes images: see `functional.interpolate`.
+    """Resizes signals, images or volumes: see `functional.interpolate`.
 
     Args:
-        size: OH, OW.
-        scale_factor: instead of a size.
-        mode: 'nearest' or 'bilinear'.
+        size: the new size; or
+        scale_factor: how many times larger.
+        mode: 'nearest', 'linear', 'bilinear', 'bicubic', 'trilinear', ...
         align_corners: whether the corners' centres keep their place.
+        recompute_scale_factor: the places follow from the sizes, not from scale_factor.
     """
 
     def __init__(
         self,
-        size: int | tuple[int, int] | None = None,
-        scale_factor: float | tuple[float, float] | None = None,
+        size: Any = None,
+        scale_factor: Any = None,
         mode: str = "nearest",
         align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
     ) -> None:
         super().__init__()
         self.size = size
         self.scale_factor = scale_factor
         self.mode = mode
         self.align_corners = align_corners
+        self.recompute_scale_factor = recompute_scale_factor
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners)
+        return F.interpolate(
+            input, self.size, self.scale_factor, self.mode, self.align_corners, self.recompute_scale_factor
+        )
 
     def extra_repr(self) -> str:
         what = f"size={self.size}" if self.scale_factor is None else f"scale_factor={self.scale_factor}"
         return f"{what}, mode={self.mode!r}"
+
+
+class UpsamplingNearest2d(Upsample):
+    """`Upsample` of images with mode 'nearest'."""
+
+    def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
+        super().__init__(size, scale_factor, "nearest")
+
+
+class UpsamplingBilinear2d(Upsample):
+    """`Upsample` of images with mode 'bilinear' and align_corners."""
+
+    def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
+        super().__init__(size, scale_factor, "bilinear", True)
