@@ -6,11 +6,11 @@ import itertools
 import math
 from typing import Any
 
+import markone as mo
 import numpy as np
 import pytest
-
-import markone as mo
 import surface
+from reference_vision import resized, sampled
 from surface import Op, distinct, integers, normal, uniform
 
 F = mo.nn.functional
@@ -19,62 +19,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*affine_grid behavior has changed"),
     pytest.mark.filterwarnings("ignore:.*deprecated"),
 ]
-
-
-def keys(x: np.ndarray, a: float) -> np.ndarray:
-    """The cubic convolution kernel (Keys 1981)."""
-    x = np.abs(x)
-    near = (a + 2) * x**3 - (a + 3) * x**2 + 1
-    far = a * (x**3 - 5 * x**2 + 8 * x - 4)
-    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
-
-
-def matrix(mode: str, size: int, out: int, factor: Any, align: bool, antialias: bool) -> np.ndarray:
-    """[out, size]: the weights of one dimension."""
-    weights = np.zeros((out, size))
-    kind = mode.replace("bi", "").replace("tri", "")
-    i = np.arange(out)
-    if kind == "area":
-        for o in i:
-            low, high = o * size // out, -(-(o + 1) * size // out)
-            weights[o, low:high] = 1 / (high - low)
-        return weights
-    step = 1 / factor if factor else size / out
-    if kind.startswith("nearest"):
-        at = np.floor((i + (0.5 if kind == "nearest-exact" else 0)) * step).astype(int)
-        weights[i, np.minimum(at, size - 1)] = 1
-        return weights
-    if align:
-        step = (size - 1) / (out - 1) if out > 1 else 0.0
-    if antialias:
-        wide = max(step, 1.0)
-        places = np.arange(size)[None] + 0.5 - ((i + 0.5) * step)[:, None]
-        x = places / wide
-        values = np.maximum(1 - np.abs(x), 0) if kind == "linear" else keys(x, -0.5)
-        reach = (1 if kind == "linear" else 2) * wide
-        centre = (i + 0.5) * step
-        low = np.maximum(np.floor(centre - reach + 0.5), 0)[:, None]
-        high = np.minimum(np.floor(centre + reach + 0.5), size)[:, None]
-        values = np.where((np.arange(size) >= low) & (np.arange(size) < high), values, 0)
-        return values / values.sum(1, keepdims=True)
-    at = i * step if align else (i + 0.5) * step - 0.5
-    if kind == "linear":
-        at = np.clip(at, 0, size - 1)
-        low = np.minimum(at.astype(int), size - 1)
-        np.add.at(weights, (i, low), 1 - (at - low))
-        np.add.at(weights, (i, np.minimum(low + 1, size - 1)), at - low)
-        return weights
-    low = np.floor(at).astype(int)
-    for k in range(-1, 3):
-        np.add.at(weights, (i, np.clip(low + k, 0, size - 1)), keys(at - low - k, -0.75))
-    return weights
-
-
-def resized(x: np.ndarray, mode: str, size: Any, factors: Any, align: bool, antialias: bool) -> np.ndarray:
-    for dim in range(x.ndim - 2):
-        m = matrix(mode, x.shape[2 + dim], size[dim], factors and factors[dim], align, antialias)
-        x = np.moveaxis(np.tensordot(m, x, (1, 2 + dim)), 0, 2 + dim)
-    return x
 
 
 SHAPES = {1: (2, 2, 5), 2: (2, 2, 5, 4), 3: (1, 2, 3, 4, 3)}
@@ -176,50 +120,6 @@ OPS += [
 ]
 
 # -- grids
-
-
-def place(at: float, size: int, padding: str, align: bool) -> float:
-    """A place of the array after the padding rule."""
-    if padding == "reflection":
-        low, high = (0, size - 1) if align else (-0.5, size - 0.5)
-        span = high - low
-        at = 0.0 if span == 0 else low + abs((at - low + span) % (2 * span) - span)
-    return min(max(at, 0), size - 1) if padding != "zeros" else at
-
-
-def taps(at: float, size: int, mode: str, padding: str, align: bool) -> list[tuple[int, float]]:
-    """(element, weight) of one dimension; those outside are left out."""
-    at = (at + 1) / 2 * (size - 1) if align else ((at + 1) * size - 1) / 2
-    if mode == "bicubic":
-        low = math.floor(at)
-        found = [
-            (int(place(low + k, size, padding, align)), float(keys(np.array(at - low - k), -0.75)))
-            for k in range(-1, 3)
-        ]
-    else:
-        at = place(at, size, padding, align)
-        low = math.floor(at)
-        near = [(round(at), 1.0)]
-        found = near if mode == "nearest" else [(low, 1 - (at - low)), (low + 1, at - low)]
-    return [(i, w) for i, w in found if 0 <= i < size]
-
-
-def sampled(x: np.ndarray, grid: np.ndarray, mode: str, padding: str, align: bool) -> np.ndarray:
-    n, c, *sizes = x.shape
-    places = grid.shape[1:-1]
-    out = np.zeros((n, c, *places))
-    for b in range(n):
-        for p in np.ndindex(*places):
-            axes = [
-                taps(v, size, mode, padding, align)
-                for v, size in zip(grid[(b, *p)][::-1], sizes, strict=True)
-            ]
-            for combination in itertools.product(*axes):
-                where = tuple(i for i, _ in combination)
-                out[(b, slice(None), *p)] += (
-                    math.prod(w for _, w in combination) * x[(b, slice(None), *where)]
-                )
-    return out
 
 
 def off_kinks(*shape: int, seed: int = 0) -> np.ndarray:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import math
 from typing import Any
 
+import markone as mo
 import numpy as np
 import pytest
-
-import markone as mo
 import surface
 from markone import vision
+from reference_vision import aligned_regions, area, kept, overlap, pooled_regions
 from surface import Op, distinct, normal
 
 NO_TORCH = "torchvision's"
@@ -23,90 +22,8 @@ def made(count: int, seed: int = 0, size: float = 20.0) -> np.ndarray:
     return np.concatenate([low, low + rng.uniform(1, size / 2, (count, 2))], 1)
 
 
-def area(b: np.ndarray) -> float:
-    return (b[2] - b[0]) * (b[3] - b[1])
-
-
-def overlap(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
-    """Intersection, union, hull."""
-    w = min(a[2], b[2]) - max(a[0], b[0])
-    h = min(a[3], b[3]) - max(a[1], b[1])
-    both = max(w, 0) * max(h, 0)
-    hull = (max(a[2], b[2]) - min(a[0], b[0])) * (max(a[3], b[3]) - min(a[1], b[1]))
-    return both, area(a) + area(b) - both, hull
-
-
 def pairs(first: np.ndarray, second: np.ndarray, one: Any) -> np.ndarray:
     return np.array([[one(*overlap(a, b)) for b in second] for a in first]).reshape(len(first), len(second))
-
-
-def kept(boxes: np.ndarray, scores: np.ndarray, threshold: float, groups: Any = None) -> np.ndarray:
-    out: list[int] = []
-    for i in sorted(range(len(boxes)), key=lambda i: -scores[i]):
-        rivals = [j for j in out if groups is None or groups[i] == groups[j]]
-        if all(overlap(boxes[i], boxes[j])[0] <= threshold * overlap(boxes[i], boxes[j])[1] for j in rivals):
-            out.append(i)
-    return np.array(out, np.int64)
-
-
-def bilinear(plane: np.ndarray, y: float, x: float) -> float:
-    h, w = plane.shape
-    if not (-1 <= y <= h and -1 <= x <= w):
-        return 0.0
-    y, x = min(max(y, 0), h - 1), min(max(x, 0), w - 1)
-    i, j = min(int(y), h - 1), min(int(x), w - 1)
-    u, v = min(i + 1, h - 1), min(j + 1, w - 1)
-    a, b = y - i, x - j
-    return (
-        (1 - a) * (1 - b) * plane[i, j]
-        + (1 - a) * b * plane[i, v]
-        + a * (1 - b) * plane[u, j]
-        + a * b * plane[u, v]
-    )
-
-
-def aligned_regions(
-    x: np.ndarray, rois: np.ndarray, size: Any, scale: float, ratio: int, aligned: bool
-) -> np.ndarray:
-    """He et al. 2017, as torchvision's roi_align does it."""
-    out = np.zeros((len(rois), x.shape[1], *size))
-    for k, (image, *box) in enumerate(rois):
-        x1, y1, x2, y2 = (v * scale - (0.5 if aligned else 0) for v in box)
-        w, h = x2 - x1, y2 - y1
-        if not aligned:
-            w, h = max(w, 1), max(h, 1)
-        bin_h, bin_w = h / size[0], w / size[1]
-        rows = ratio if ratio > 0 else math.ceil(bin_h)
-        columns = ratio if ratio > 0 else math.ceil(bin_w)
-        for c, i, j in np.ndindex(x.shape[1], *size):
-            total = sum(
-                bilinear(
-                    x[int(image), c],
-                    y1 + i * bin_h + (p + 0.5) * bin_h / rows,
-                    x1 + j * bin_w + (q + 0.5) * bin_w / columns,
-                )
-                for p, q in itertools.product(range(rows), range(columns))
-            )
-            out[k, c, i, j] = total / max(rows * columns, 1)
-    return out
-
-
-def pooled_regions(x: np.ndarray, rois: np.ndarray, size: Any, scale: float) -> np.ndarray:
-    """Girshick 2015, as torchvision's roi_pool does it."""
-    out = np.zeros((len(rois), x.shape[1], *size))
-    for k, (image, *box) in enumerate(rois):
-        x1, y1, x2, y2 = (math.floor(v * scale + 0.5) for v in box)
-        w, h = max(x2 - x1 + 1, 1), max(y2 - y1 + 1, 1)
-        for c, i, j in np.ndindex(x.shape[1], *size):
-            rows = np.clip(
-                [math.floor(i * h / size[0]) + y1, math.ceil((i + 1) * h / size[0]) + y1], 0, x.shape[2]
-            )
-            columns = np.clip(
-                [math.floor(j * w / size[1]) + x1, math.ceil((j + 1) * w / size[1]) + x1], 0, x.shape[3]
-            )
-            part = x[int(image), c, rows[0] : rows[1], columns[0] : columns[1]]
-            out[k, c, i, j] = part.max() if part.size else 0
-    return out
 
 
 A, B = made(5, 1), made(4, 2)
