@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import harness
 import numpy as np
 import pytest
+
+import harness
 from markone import _C
 from reference_pool import adaptive, drawn, fractional_reference, largest, mean, plain, pooled
 from reference_vision import aligned_regions, kept, pooled_regions, resized, sampled

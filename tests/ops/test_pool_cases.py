@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import markone as mo
 import numpy as np
 import pytest
+
+import markone as mo
 import surface
 from reference_pool import adaptive, drawn, fractional_reference, largest, mean, plain, pooled
 from surface import Op, distinct, normal, uniform

@@ -6,9 +6,10 @@ import itertools
 import math
 from typing import Any
 
-import markone as mo
 import numpy as np
 import pytest
+
+import markone as mo
 import surface
 from reference_vision import resized, sampled
 from surface import Op, distinct, integers, normal, uniform

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import markone as mo
 import numpy as np
 import pytest
+
+import markone as mo
 import surface
 from markone import vision
 from reference_vision import aligned_regions, area, kept, overlap, pooled_regions
