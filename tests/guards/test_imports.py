@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "data": OPS,
     "datasets": DATA,
     "transforms": OPS | {"data", "vision"},  # random augmentation is keyed as data's samplers are
-    "vision": OPS,
+    "vision": OPS | {"nn"},  # its layers are modules
     "compile": GRAPH,
     "interop": NN,
     "viz": NN | {"optim"},

@@ -16,6 +16,7 @@ from . import index as _index
 from . import inplace as _inplace
 from . import join as _join
 from . import matmul as _matmul
+from . import max_pool as _max_pool
 from . import norm as _norm
 from . import pool as _pool
 from . import products as _products
@@ -40,6 +41,7 @@ _MODULES = (
     _join,
     _matmul,
     _norm,
+    _max_pool,
     _pool,
     _products,
     _random,
