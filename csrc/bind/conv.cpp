@@ -1,35 +1,60 @@
-// 2-d convolution and its two gradients.
+// Convolution, its transpose and its gradients; unfold and fold.
 #include "ops/conv.h"
 
 #include "bind/common.h"
 
 namespace markone::bind {
+namespace {
+
+Array or_empty(const Array* array) { return array ? *array : Array(); }
+
+}  // namespace
 
 void bind_conv(py::module_& m) {
+  const auto stride = py::arg("stride") = Dims{1}, padding = py::arg("padding") = Dims{0},
+             dilation = py::arg("dilation") = Dims{1};
+  const auto groups = py::arg("groups") = 1;
   m.def(
-      "conv2d",
+      "conv",
       [](const Array& x, const Array& weight, const Array* bias, const Dims& stride, const Dims& padding,
-         const Dims& dilation, int64_t groups) {
-        return conv2d(x, weight, bias ? *bias : Array(), {stride, padding, dilation, groups});
-      },
-      py::arg("x"), py::arg("weight"), py::arg("bias").none(true) = py::none(), py::arg("stride") = Dims{1},
-      py::arg("padding") = Dims{0}, py::arg("dilation") = Dims{1}, py::arg("groups") = 1);
+         const Dims& dilation,
+         int64_t groups) { return conv(x, weight, or_empty(bias), {stride, padding, dilation, groups}); },
+      py::arg("x"), py::arg("weight"), py::arg("bias").none(true) = py::none(), stride, padding, dilation,
+      groups);
   m.def(
-      "conv2d_input_grad",
+      "conv_transpose",
+      [](const Array& x, const Array& weight, const Array* bias, const Dims& stride, const Dims& padding,
+         const Dims& dilation, int64_t groups, const Dims& output_padding) {
+        return conv_transpose(x, weight, or_empty(bias), {stride, padding, dilation, groups}, output_padding);
+      },
+      py::arg("x"), py::arg("weight"), py::arg("bias").none(true) = py::none(), stride, padding, dilation,
+      groups, py::arg("output_padding") = Dims{0});
+  m.def(
+      "conv_input_grad",
       [](const Array& g, const Array& weight, const Dims& input_shape, const Dims& stride,
          const Dims& padding, const Dims& dilation, int64_t groups) {
-        return conv2d_input_grad(g, weight, input_shape, {stride, padding, dilation, groups});
+        return conv_input_grad(g, weight, input_shape, {stride, padding, dilation, groups});
       },
-      py::arg("g"), py::arg("weight"), py::arg("input_shape"), py::arg("stride") = Dims{1},
-      py::arg("padding") = Dims{0}, py::arg("dilation") = Dims{1}, py::arg("groups") = 1);
+      py::arg("g"), py::arg("weight"), py::arg("input_shape"), stride, padding, dilation, groups);
   m.def(
-      "conv2d_weight_grad",
+      "conv_weight_grad",
       [](const Array& g, const Array& x, const Dims& weight_shape, const Dims& stride, const Dims& padding,
          const Dims& dilation, int64_t groups) {
-        return conv2d_weight_grad(g, x, weight_shape, {stride, padding, dilation, groups});
+        return conv_weight_grad(g, x, weight_shape, {stride, padding, dilation, groups});
       },
-      py::arg("g"), py::arg("x"), py::arg("weight_shape"), py::arg("stride") = Dims{1},
-      py::arg("padding") = Dims{0}, py::arg("dilation") = Dims{1}, py::arg("groups") = 1);
+      py::arg("g"), py::arg("x"), py::arg("weight_shape"), stride, padding, dilation, groups);
+  m.def(
+      "unfold",
+      [](const Array& x, const Dims& kernel_size, const Dims& stride, const Dims& padding,
+         const Dims& dilation) { return unfold(x, kernel_size, {stride, padding, dilation}); },
+      py::arg("x"), py::arg("kernel_size"), stride, padding, dilation);
+  m.def(
+      "fold",
+      [](const Array& columns, const Dims& output_size, const Dims& kernel_size, const Dims& stride,
+         const Dims& padding, const Dims& dilation) {
+        return fold(columns, output_size, kernel_size, {stride, padding, dilation});
+      },
+      py::arg("columns"), py::arg("output_size"), py::arg("kernel_size"), stride, padding, dilation);
 }
 
 }  // namespace markone::bind

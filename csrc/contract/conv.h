@@ -1,4 +1,4 @@
-// 2-d convolution and its two gradients.
+// Convolution of one to three axes and its two gradients; unfold and fold.
 #pragma once
 #include <cstdint>
 
@@ -18,8 +18,8 @@ struct ConvTiling {
   int64_t tile_h, tile_w;  // outputs a chunk
   int64_t rows;            // output channels a chunk, and in a block of packed weights
   int64_t depth;           // input channels a block of K
-  // The input is read where it lies (period 0), or from planes copied with their zeros: tap t of an axis
-  // reads plane t % period, t / period * step positions further on, at stride 1.
+  // The input is read where it lies (period 0), or from planes copied with their zeros, one for each tap of
+  // d: tap t of h or w reads plane t % period, t / period * step positions further on, at stride 1.
   int64_t period_h, period_w, step_h, step_w;
   int64_t width, plane;  // numbers from one row of a plane to the next, and from plane to plane
   // Scratch, in bytes: a table of offsets and packed weights (or partial sums), then so much for each of
@@ -27,34 +27,52 @@ struct ConvTiling {
   int64_t table_bytes, shared_bytes, slot_bytes, slots;
 };
 
-// y[n, g, m, h, w] = bias[g, m] + sum over c, r, s of x[n, g, c, ...] * weight[g, m, c, r, s], summed in the
-// order of c, r, s from 0 on, the bias last. This serves the forward convolution and, with the weights read
-// backwards, the gradient of its input. Strides are in elements; any sign.
-struct ConvArgs {
-  const void* x;
-  const void* weight;
-  const void* bias;                    // groups * rows contiguous numbers, or null
-  void* y;                             // overlaps nothing
+// From image to image (of weights: from row to row), group to group, .., in elements; any sign.
+struct ConvStrides {
+  int64_t outer, group, channel, d, h, w;
+};
+
+// What a convolution and its gradients have in common: so many images of groups * depth channels, weights of
+// groups * rows output channels, their taps along each axis. Fewer axes than three have d (and h) of one tap
+// at one place.
+struct ConvImage {
   int64_t batch, groups, rows, depth;  // rows and depth of one group
-  ConvAxis h, w;
-  int64_t x_batch, x_group, x_channel, x_h, x_w;
-  int64_t w_group, w_row, w_channel, w_h, w_w;
-  int64_t y_batch, y_group, y_row, y_h, y_w;
+  ConvAxis d, h, w;
+  ConvStrides x;  // of the input
   ConvTiling tiling;
 };
 
-// weight[g, m, c, r, s] = sum over n, h, w of gradient[n, g, m, h, w] * x[n, g, c, ...], in the order of n,
-// h, w within a part of `images` images; the parts are added from the first to the last.
+// y[n, g, m, d, h, w] = bias[g, m] + sum over c, q, r, s of x[n, g, c, ...] * weight[g, m, c, q, r, s],
+// summed in the order of c, q, r, s from 0 on, the bias last. This serves the forward convolution and, with
+// the weights read backwards, the gradient of its input.
+struct ConvArgs {
+  const void* x;
+  const void* weight;
+  const void* bias;  // groups * rows contiguous numbers, or null
+  void* y;           // overlaps nothing
+  ConvImage image;
+  ConvStrides weight_at, y_at;
+};
+
+// weight[g, m, c, q, r, s] = sum over n, d, h, w of gradient[n, g, m, d, h, w] * x[n, g, c, ...], in the
+// order of n, d, h, w within a part of `images` images; the parts are added from the first to the last.
 struct ConvWeightGradArgs {
   const void* x;
   const void* gradient;
   void* weight;  // contiguous
-  int64_t batch, groups, rows, depth;
-  ConvAxis h, w;
-  int64_t x_batch, x_group, x_channel, x_h, x_w;
-  int64_t g_batch, g_group, g_row, g_h, g_w;
+  ConvImage image;
+  ConvStrides gradient_at;
   int64_t images, parts;
-  ConvTiling tiling;
+};
+
+// Columns of windows, contiguous: cols[p, q, r, s, d, h, w] is what output (d, h, w) meets at tap (q, r, s)
+// of plane p, [planes, d.in, h.in, w.in] contiguous. Unfold reads x and writes cols; fold sums cols into x,
+// in the order of q, r, s.
+struct UnfoldArgs {
+  int64_t planes;
+  ConvAxis d, h, w;
+  const void* from;
+  void* to;
 };
 
 // What a tile of any instruction set may write or read past the end of its rows, in numbers; and at most how
@@ -71,6 +89,8 @@ struct ConvKernels {
   Entry<ConvArgs> conv_ref[kDTypeCount];
   Entry<ConvWeightGradArgs> conv_weight_grad_implicit[kDTypeCount];
   Entry<ConvWeightGradArgs> conv_weight_grad_ref[kDTypeCount];
+  Entry<UnfoldArgs> unfold[kDTypeCount];
+  Entry<UnfoldArgs> fold[kDTypeCount];
 };
 
 }  // namespace markone

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "contract/conv.h"
+#include "ops/conv_geometry.h"
 #include "ops/conv_tiling.h"
 #include "ops/elementwise.h"
 #include "ops/gemm.h"
@@ -13,7 +14,7 @@ namespace {
 
 // No batch: the same implementation serves any number of images.
 struct Problem {
-  ConvAxis h, w;
+  ConvAxis d, h, w;
   int64_t groups, rows, depth, dtype;
 };
 constexpr Implementation<Problem, ConvArgs> kForward[] = {
@@ -41,65 +42,62 @@ constexpr Implementation<Problem, ConvWeightGradArgs> kWeightGrad[] = {
 using ForwardChooser = Chooser<Problem, ConvArgs, std::size(kForward)>;
 using WeightGradChooser = Chooser<Problem, ConvWeightGradArgs, std::size(kWeightGrad)>;
 ForwardChooser& forward_chooser() {
-  static auto* chooser = new ForwardChooser("conv2d", kForward);
+  static auto* chooser = new ForwardChooser("conv", kForward);
   return *chooser;
 }
 ForwardChooser& input_grad_chooser() {
-  static auto* chooser = new ForwardChooser("conv2d_input_grad", kForward);
+  static auto* chooser = new ForwardChooser("conv_input_grad", kForward);
   return *chooser;
 }
 WeightGradChooser& weight_grad_chooser() {
-  static auto* chooser = new WeightGradChooser("conv2d_weight_grad", kWeightGrad);
+  static auto* chooser = new WeightGradChooser("conv_weight_grad", kWeightGrad);
   return *chooser;
 }
 // The lists are known before the first call.
 [[maybe_unused]] const bool registered =
     (forward_chooser(), input_grad_chooser(), weight_grad_chooser(), true);
 
-// One number for both axes, or one each.
-void check_pair(const char* op, const char* name, const Dims& pair, int64_t least, int64_t (&out)[2]) {
-  MO_CHECK(pair.size() == 1 || pair.size() == 2, op, name, " must be one number or two, got ", pair);
-  for (int i = 0; i < 2; ++i) {
-    out[i] = pair[pair.size() == 1 ? 0 : i];
-    MO_CHECK(out[i] >= least, op, name, " must be at least ", least, ", got ", pair);
-  }
-}
+// Names by the number of axes: errors and profiles show PyTorch's.
+struct Names {
+  const char* names[3];
+  const char* of(int axes) const { return names[axes >= 1 && axes <= 3 ? axes - 1 : 1]; }
+};
+constexpr Names kConv{{"conv1d", "conv2d", "conv3d"}};
+constexpr Names kInputGrad{{"conv1d_input_grad", "conv2d_input_grad", "conv3d_input_grad"}};
+constexpr Names kWeightGradNames{{"conv1d_weight_grad", "conv2d_weight_grad", "conv3d_weight_grad"}};
+constexpr Names kTranspose{{"conv_transpose1d", "conv_transpose2d", "conv_transpose3d"}};
 
 struct Geometry {
-  ConvAxis axis[2];
+  int axes;
+  ConvAxis axis[3];  // d, h, w
   int64_t batch, channels, out_channels, groups;
   Dims out_shape;
 };
 
 Geometry check(const char* op, const Dims& x, const Dims& weight, const ConvParams& params) {
-  MO_CHECK(x.size() == 4, op, "input must be [N, C, H, W], got shape ", x);
-  MO_CHECK(weight.size() == 4, op, "weight must be [O, C / groups, R, S], got shape ", weight);
+  const int axes = x.size() - 2;
+  MO_CHECK(axes >= 1 && axes <= 3, op, "input must be [N, C, W], [N, C, H, W] or [N, C, D, H, W], got shape ",
+           x);
+  MO_CHECK(weight.size() == x.size(), op,
+           "weight must be [O, C / groups, one size an axis] for input of shape ", x, ", got shape ", weight);
   checked_numel(op, x);
   checked_numel(op, weight);
-  int64_t stride[2], padding[2], dilation[2];
-  check_pair(op, "stride", params.stride, 1, stride);
-  check_pair(op, "padding", params.padding, 0, padding);
-  check_pair(op, "dilation", params.dilation, 1, dilation);
+  const Dims stride = check_axes(op, "stride", params.stride, axes, 1);
+  const Dims padding = check_axes(op, "padding", params.padding, axes, 0);
+  const Dims dilation = check_axes(op, "dilation", params.dilation, axes, 1);
   MO_CHECK(params.groups >= 1, op, "groups must be at least 1, got ", params.groups);
-  Geometry out{{}, x[0], x[1], weight[0], params.groups, {}};
+  Geometry out{axes, {kSinglePlace, kSinglePlace, kSinglePlace}, x[0], x[1], weight[0], params.groups, {}};
   MO_CHECK(x[1] == checked_mul(op, weight[1], params.groups), op, "input has ", x[1], " channels (shape ", x,
            ") but weight wants ", weight[1] * params.groups, " (shape ", weight, ", groups=", params.groups,
            ")");
   MO_CHECK(weight[0] % params.groups == 0, op, "weight has ", weight[0], " output channels (shape ", weight,
            "), not a multiple of groups=", params.groups);
-  out.out_shape = {x[0], weight[0], 0, 0};
-  for (int i = 0; i < 2; ++i) {
-    const char* side = i == 0 ? "height" : "width";
-    const int64_t taps = weight[2 + i], in = x[2 + i];
-    MO_CHECK(taps >= 1, op, "kernel ", side, " must be at least 1, got weight of shape ", weight);
-    const int64_t reach = checked_add(op, checked_mul(op, dilation[i], taps - 1), 1);
-    const int64_t padded = checked_add(op, in, checked_mul(op, padding[i], 2));
-    MO_CHECK(reach <= padded, op, "kernel ", side, " ", taps, " with dilation ", dilation[i],
-             " reaches over ", reach, " but the input with padding ", padding[i], " has ", padded,
-             " (input shape ", x, ", weight shape ", weight, ")");
-    const int64_t size = (padded - reach) / stride[i] + 1;
-    out.axis[i] = {size, in, taps, stride[i], dilation[i], padding[i]};
-    out.out_shape[2 + i] = size;
+  out.out_shape = {x[0], weight[0]};
+  for (int i = 0; i < axes; ++i) {
+    const ConvAxis axis =
+        check_axis(op, i, axes, x[2 + i], weight[2 + i], stride[i], padding[i], dilation[i]);
+    out.axis[3 - axes + i] = axis;
+    out.out_shape.push_back(axis.out);
   }
   checked_numel(op, out.out_shape);
   return out;
@@ -110,6 +108,13 @@ void check_type(const char* op, const char* a_name, const Array& a, const char* 
                 name_of(b.dtype()), ", both must have one type");
   MO_CHECK_KIND(ErrorKind::kNotImplemented, is_floating(a.dtype()), op, "is not defined for ",
                 name_of(a.dtype()));
+}
+
+void check_bias(const char* op, const Array& x, const Array& bias, int64_t channels) {
+  if (!bias) return;
+  check_type(op, "input", x, "bias", bias);
+  MO_CHECK(bias.ndim() == 1 && bias.size(0) == channels, op, "bias must be [", channels, "], got shape ",
+           bias.shape());
 }
 
 void check_gradient(const char* op, const Array& g, const Geometry& geometry) {
@@ -125,9 +130,31 @@ double flops_of(const Geometry& geometry) {
   return flops;
 }
 
+// Of [outer, channel, axes..] with so many channels a group. A missing axis has one place, which no stride
+// moves.
+ConvStrides strides_of(const Array& a, int64_t group) {
+  const int n = a.ndim();
+  return {a.stride(0),
+          group * a.stride(1),
+          a.stride(1),
+          n > 4 ? a.stride(n - 3) : 0,
+          n > 3 ? a.stride(n - 2) : 0,
+          a.stride(n - 1)};
+}
+
+// The image whose x is `a`: so many channels of it a group meet so many rows.
+ConvImage image_of(const Geometry& geometry, const Array& a, int64_t depth, int64_t rows) {
+  return {geometry.batch,   geometry.groups,      rows, depth, geometry.axis[0], geometry.axis[1],
+          geometry.axis[2], strides_of(a, depth), {}};
+}
+
+Problem problem_of(const ConvImage& image, DType dtype) {
+  return {image.d, image.h, image.w, image.groups, image.rows, image.depth, dtype};
+}
+
 void submit(const char* op, ForwardChooser& chooser, ConvArgs args, const Array& x, const Array& weight,
             const Array& bias, const Array& y, double flops) {
-  const auto choice = chooser.choose(Problem{args.h, args.w, args.groups, args.rows, args.depth, x.dtype()});
+  const auto choice = chooser.choose(problem_of(args.image, x.dtype()));
   const int64_t scratch = plan_tiling(&args, size_of(x.dtype()), num_threads());
   Launch<ConvArgs> call(op, choice.kernel, choice.plan);
   call.args = args;
@@ -140,41 +167,41 @@ void submit(const char* op, ForwardChooser& chooser, ConvArgs args, const Array&
 
 }  // namespace
 
-Array conv2d(const Array& x_in, const Array& weight_in, const Array& bias, const ConvParams& params) {
-  const char* op = "conv2d";
+Dims check_axes(const char* op, const char* name, const Dims& given, int axes, int64_t least) {
+  MO_CHECK(given.size() == 1 || given.size() == axes, op, name, " must be one number or ", axes, ", got ",
+           given);
+  Dims out = given.size() == axes ? given : Dims::filled(axes, given[0]);
+  for (int64_t value : out) MO_CHECK(value >= least, op, name, " must be at least ", least, ", got ", given);
+  return out;
+}
+
+ConvAxis check_axis(const char* op, int i, int axes, int64_t in, int64_t taps, int64_t stride,
+                    int64_t padding, int64_t dilation) {
+  constexpr const char* kSides[] = {"depth", "height", "width"};
+  const char* side = kSides[3 - axes + i];
+  MO_CHECK(taps >= 1, op, "kernel ", side, " must be at least 1, got ", taps);
+  const int64_t reach = checked_add(op, checked_mul(op, dilation, taps - 1), 1);
+  const int64_t padded = checked_add(op, in, checked_mul(op, padding, 2));
+  MO_CHECK(reach <= padded, op, "kernel ", side, " ", taps, " with dilation ", dilation, " reaches over ",
+           reach, " but the input of ", side, " ", in, " with padding ", padding, " has ", padded);
+  return {(padded - reach) / stride + 1, in, taps, stride, dilation, padding};
+}
+
+Array conv(const Array& x_in, const Array& weight_in, const Array& bias, const ConvParams& params) {
+  const char* op = kConv.of(x_in.ndim() - 2);
   const Geometry geometry = check(op, x_in.shape(), weight_in.shape(), params);
   check_type(op, "input", x_in, "weight", weight_in);
-  if (bias) {
-    check_type(op, "input", x_in, "bias", bias);
-    MO_CHECK(bias.ndim() == 1 && bias.size(0) == geometry.out_channels, op, "bias must be [",
-             geometry.out_channels, "], got shape ", bias.shape());
-  }
+  check_bias(op, x_in, bias, geometry.out_channels);
   const DType dtype = product_type(op, x_in.dtype());
   const Array x = cast(op, x_in, dtype), weight = cast(op, weight_in, dtype);
   const Array y = Array::empty(op, geometry.out_shape, dtype);
   if (y.numel() > 0) {
     ConvArgs args{};
-    args.batch = geometry.batch;
-    args.groups = geometry.groups;
-    args.rows = geometry.out_channels / geometry.groups;
-    args.depth = geometry.channels / geometry.groups;
-    args.h = geometry.axis[0];
-    args.w = geometry.axis[1];
-    args.x_batch = x.stride(0);
-    args.x_channel = x.stride(1);
-    args.x_group = args.depth * x.stride(1);
-    args.x_h = x.stride(2);
-    args.x_w = x.stride(3);
-    args.w_row = weight.stride(0);
-    args.w_group = args.rows * weight.stride(0);
-    args.w_channel = weight.stride(1);
-    args.w_h = weight.stride(2);
-    args.w_w = weight.stride(3);
-    args.y_batch = y.stride(0);
-    args.y_row = y.stride(1);
-    args.y_group = args.rows * y.stride(1);
-    args.y_h = y.stride(2);
-    args.y_w = y.stride(3);
+    const int64_t rows = geometry.out_channels / geometry.groups;
+    args.image = image_of(geometry, x, geometry.channels / geometry.groups, rows);
+    args.weight_at = strides_of(weight, 0);
+    args.weight_at.group = rows * weight.stride(0);
+    args.y_at = strides_of(y, rows);
     submit(op, forward_chooser(), args, x, weight, bias ? prepared(op, bias, dtype) : Array(), y,
            flops_of(geometry));
   }
@@ -213,66 +240,130 @@ int64_t for_phases(const ConvAxis& axis, const F& f) {
   return covered;
 }
 
-}  // namespace
-
-Array conv2d_input_grad(const Array& g_in, const Array& weight_in, const Dims& input_shape,
-                        const ConvParams& params) {
-  const char* op = "conv2d_input_grad";
-  const Geometry geometry = check(op, input_shape, weight_in.shape(), params);
-  check_gradient(op, g_in, geometry);
-  check_type(op, "gradient", g_in, "weight", weight_in);
+// What the input gradient and the transposed convolution both are.
+Array correlate_back(const char* op, const Geometry& geometry, const Array& g_in, const Array& weight_in,
+                     const Array& bias_in, const Dims& input_shape) {
   const DType dtype = product_type(op, g_in.dtype());
   const Array g = cast(op, g_in, dtype), weight = cast(op, weight_in, dtype);
   const Array x = Array::empty(op, input_shape, dtype);
   if (x.numel() == 0) return cast(op, x, g_in.dtype());
+  const Array bias = bias_in ? prepared(op, bias_in, dtype) : Array();
   ConvArgs args{};
-  args.batch = geometry.batch;
-  args.groups = geometry.groups;
-  args.rows = geometry.channels / geometry.groups;
-  args.depth = geometry.out_channels / geometry.groups;
-  args.x_batch = g.stride(0);
-  args.x_channel = g.stride(1);
-  args.x_group = args.depth * g.stride(1);
-  args.x_h = g.stride(2);
-  args.x_w = g.stride(3);
-  args.w_channel = weight.stride(0);
-  args.w_group = args.depth * weight.stride(0);
-  args.w_row = weight.stride(1);
-  args.y_batch = x.stride(0);
-  args.y_row = x.stride(1);
-  args.y_group = args.rows * x.stride(1);
-  const auto &h = geometry.axis[0], &w = geometry.axis[1];
-  const auto nothing = [](const Phase&) {};
-  const int64_t covered_h = for_phases(h, nothing), covered_w = for_phases(w, nothing);
-  // Inputs that no output reads.
-  if (covered_h < std::min(h.stride, h.in) || covered_w < std::min(w.stride, w.in)) fill(op, x, {0.0, 0});
-  const double flops = flops_of(geometry) / static_cast<double>(std::max<int64_t>(1, covered_h * covered_w));
-  for_phases(h, [&](const Phase& ph) {
-    for_phases(w, [&](const Phase& pw) {
-      args.h = ph.axis;
-      args.w = pw.axis;
+  const int64_t rows = geometry.channels / geometry.groups, depth = geometry.out_channels / geometry.groups;
+  args.image = image_of(geometry, g, depth, rows);
+  // Weights with their first two dimensions exchanged; the axes follow below.
+  args.weight_at.outer = weight.stride(1);
+  args.weight_at.channel = weight.stride(0);
+  args.weight_at.group = depth * weight.stride(0);
+  args.y_at = strides_of(x, rows);
+  const ConvAxis(&axis)[3] = geometry.axis;
+  int64_t covered[3];
+  bool everywhere = true;
+  double count = 1;
+  for (int i = 0; i < 3; ++i) {
+    covered[i] = for_phases(axis[i], [](const Phase&) {});
+    everywhere &= covered[i] == std::min(axis[i].stride, axis[i].in);
+    count *= static_cast<double>(std::max<int64_t>(1, covered[i]));
+  }
+  if (!everywhere) {  // inputs that no output reads
+    if (bias) {
+      Dims channels = Dims::filled(x.ndim(), 1);
+      channels[1] = bias.size(0);
+      copy_into(op, x, bias.reshape_view(op, channels));
+    } else {
+      fill(op, x, {0.0, 0});
+    }
+  }
+  const auto stride = [n = geometry.axes](const Array& a, int i) {
+    return i < 3 - n ? 0 : a.stride(i + n - 1);
+  };
+  const double flops = flops_of(geometry) / count;
+  // The phase of each axis in turn; `tap` and `first` are where it begins in the weights and in x.
+  const auto run = [&](const Phase& pd, const Phase& ph, const Phase& pw) {
+    const Phase* const phases[] = {&pd, &ph, &pw};
+    int64_t tap = weight.offset(), first = x.offset();
+    int64_t tap_step[3], y_step[3];
+    Dims taps_shape{weight.size(0), weight.size(1)}, taps_strides{weight.stride(0), weight.stride(1)};
+    Dims part_shape{x.size(0), x.size(1)}, part_strides{x.stride(0), x.stride(1)};
+    for (int i = 0; i < 3; ++i) {
+      const Phase& p = *phases[i];
       // Of a single one the stride is never used, and the product may not fit.
-      args.w_h = ph.axis.taps > 1 ? ph.tap_step * weight.stride(2) : 0;
-      args.w_w = pw.axis.taps > 1 ? pw.tap_step * weight.stride(3) : 0;
-      args.y_h = ph.axis.out > 1 ? h.stride * x.stride(2) : 0;
-      args.y_w = pw.axis.out > 1 ? w.stride * x.stride(3) : 1;
-      const Dims taps_shape{weight.size(0), weight.size(1), ph.axis.taps, pw.axis.taps};
-      const Dims taps_strides{weight.stride(0), weight.stride(1), args.w_h, args.w_w};
-      const Array taps = weight.view_as(
-          taps_shape, taps_strides, weight.offset() + ph.tap * weight.stride(2) + pw.tap * weight.stride(3));
-      const Dims part_shape{x.size(0), x.size(1), ph.axis.out, pw.axis.out};
-      const Dims part_strides{x.stride(0), x.stride(1), args.y_h, args.y_w};
-      const Array part =
-          x.view_as(part_shape, part_strides, x.offset() + ph.first * x.stride(2) + pw.first * x.stride(3));
-      submit(op, input_grad_chooser(), args, g, taps, {}, part, flops);
-    });
+      tap_step[i] = p.axis.taps > 1 ? p.tap_step * stride(weight, i) : 0;
+      y_step[i] = p.axis.out > 1 ? axis[i].stride * stride(x, i) : i == 2;
+      tap += p.tap * stride(weight, i);
+      first += p.first * stride(x, i);
+      taps_shape.push_back(p.axis.taps);
+      taps_strides.push_back(tap_step[i]);
+      part_shape.push_back(p.axis.out);
+      part_strides.push_back(y_step[i]);
+    }
+    args.image.d = pd.axis;
+    args.image.h = ph.axis;
+    args.image.w = pw.axis;
+    args.weight_at.d = tap_step[0];
+    args.weight_at.h = tap_step[1];
+    args.weight_at.w = tap_step[2];
+    args.y_at.d = y_step[0];
+    args.y_at.h = y_step[1];
+    args.y_at.w = y_step[2];
+    submit(op, input_grad_chooser(), args, g, weight.view_as(taps_shape, taps_strides, tap), bias,
+           x.view_as(part_shape, part_strides, first), flops);
+  };
+  for_phases(axis[0], [&](const Phase& pd) {
+    for_phases(axis[1],
+               [&](const Phase& ph) { for_phases(axis[2], [&](const Phase& pw) { run(pd, ph, pw); }); });
   });
   return cast(op, x, g_in.dtype());
 }
 
-Array conv2d_weight_grad(const Array& g_in, const Array& x_in, const Dims& weight_shape,
-                         const ConvParams& params) {
-  const char* op = "conv2d_weight_grad";
+}  // namespace
+
+Array conv_input_grad(const Array& g, const Array& weight, const Dims& input_shape,
+                      const ConvParams& params) {
+  const char* op = kInputGrad.of(g.ndim() - 2);
+  const Geometry geometry = check(op, input_shape, weight.shape(), params);
+  check_gradient(op, g, geometry);
+  check_type(op, "gradient", g, "weight", weight);
+  return correlate_back(op, geometry, g, weight, Array(), input_shape);
+}
+
+Array conv_transpose(const Array& x, const Array& weight, const Array& bias, const ConvParams& params,
+                     const Dims& output_padding) {
+  const int axes = x.ndim() - 2;
+  const char* op = kTranspose.of(axes);
+  MO_CHECK(axes >= 1 && axes <= 3 && weight.ndim() == x.ndim(), op,
+           "wants input [N, C, axes..] and weight [C, O / groups, axes..] of one to three axes, got shapes ",
+           x.shape(), " and ", weight.shape());
+  const Dims stride = check_axes(op, "stride", params.stride, axes, 1);
+  const Dims padding = check_axes(op, "padding", params.padding, axes, 0);
+  const Dims dilation = check_axes(op, "dilation", params.dilation, axes, 1);
+  const Dims extra = check_axes(op, "output_padding", output_padding, axes, 0);
+  MO_CHECK(params.groups >= 1, op, "groups must be at least 1, got ", params.groups);
+  MO_CHECK(x.size(1) == weight.size(0), op, "input has ", x.size(1), " channels (shape ", x.shape(),
+           ") but weight wants ", weight.size(0), " (shape ", weight.shape(), ")");
+  MO_CHECK(weight.size(0) % params.groups == 0, op, "weight has ", weight.size(0), " input channels (shape ",
+           weight.shape(), "), not a multiple of groups=", params.groups);
+  Dims shape{x.size(0), checked_mul(op, weight.size(1), params.groups)};
+  for (int i = 0; i < axes; ++i) {
+    MO_CHECK(extra[i] < stride[i], op, "output_padding must be below the stride, got ", extra, " and ",
+             stride);
+    MO_CHECK(x.size(2 + i) >= 1 && weight.size(2 + i) >= 1, op, "an axis is empty, input has shape ",
+             x.shape(), ", weight ", weight.shape());
+    int64_t size = checked_mul(op, x.size(2 + i) - 1, stride[i]);
+    size = checked_add(op, size, checked_mul(op, dilation[i], weight.size(2 + i) - 1));
+    size = checked_add(op, size, extra[i] + 1) - checked_mul(op, padding[i], 2);
+    MO_CHECK(size >= 1, op, "padding ", padding, " leaves an output of size ", size, " (input shape ",
+             x.shape(), ", weight shape ", weight.shape(), ")");
+    shape.push_back(size);
+  }
+  check_type(op, "input", x, "weight", weight);
+  check_bias(op, x, bias, shape[1]);
+  return correlate_back(op, check(op, shape, weight.shape(), params), x, weight, bias, shape);
+}
+
+Array conv_weight_grad(const Array& g_in, const Array& x_in, const Dims& weight_shape,
+                       const ConvParams& params) {
+  const char* op = kWeightGradNames.of(x_in.ndim() - 2);
   const Geometry geometry = check(op, x_in.shape(), weight_shape, params);
   check_gradient(op, g_in, geometry);
   check_type(op, "gradient", g_in, "input", x_in);
@@ -285,24 +376,10 @@ Array conv2d_weight_grad(const Array& g_in, const Array& x_in, const Dims& weigh
     return cast(op, weight, g_in.dtype());
   }
   ConvWeightGradArgs args{};
-  args.batch = geometry.batch;
-  args.groups = geometry.groups;
-  args.rows = geometry.out_channels / geometry.groups;
-  args.depth = geometry.channels / geometry.groups;
-  args.h = geometry.axis[0];
-  args.w = geometry.axis[1];
-  args.x_batch = x.stride(0);
-  args.x_channel = x.stride(1);
-  args.x_group = args.depth * x.stride(1);
-  args.x_h = x.stride(2);
-  args.x_w = x.stride(3);
-  args.g_batch = g.stride(0);
-  args.g_row = g.stride(1);
-  args.g_group = args.rows * g.stride(1);
-  args.g_h = g.stride(2);
-  args.g_w = g.stride(3);
-  const auto choice =
-      weight_grad_chooser().choose(Problem{args.h, args.w, args.groups, args.rows, args.depth, dtype});
+  const int64_t rows = geometry.out_channels / geometry.groups;
+  args.image = image_of(geometry, x, geometry.channels / geometry.groups, rows);
+  args.gradient_at = strides_of(g, rows);
+  const auto choice = weight_grad_chooser().choose(problem_of(args.image, dtype));
   const int64_t scratch = plan_tiling(&args, size_of(dtype), num_threads());
   Launch<ConvWeightGradArgs> call(op, choice.kernel, choice.plan);
   call.args = args;

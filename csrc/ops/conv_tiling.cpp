@@ -64,11 +64,16 @@ void set_planes(ConvTiling* t, const AxisPlan& h, const AxisPlan& w, int64_t wid
   t->width = width;
 }
 
-template <class Args>
-void set_table(Args* args, int64_t slots) {
-  ConvTiling& t = args->tiling;
-  t.table_bytes = round_up(t.depth * args->h.taps * args->w.taps * 8, 64);
-  t.slots = slots;
+int64_t taps_of(const ConvImage& image) { return image.d.taps * image.h.taps * image.w.taps; }
+
+void set_table(ConvImage* image, int64_t slots) {
+  image->tiling.table_bytes = round_up(image->tiling.depth * taps_of(*image) * 8, 64);
+  image->tiling.slots = slots;
+}
+
+// Every tap of every output of the axis reads inside the image.
+bool inside(const ConvAxis& axis) {
+  return axis.pad <= 0 && (axis.out - 1) * axis.stride + (axis.taps - 1) * axis.dilation < axis.in;
 }
 
 int64_t balanced(int64_t n, int64_t size) { return divide_up(n, divide_up(n, size)); }
@@ -76,33 +81,34 @@ int64_t balanced(int64_t n, int64_t size) { return divide_up(n, divide_up(n, siz
 }  // namespace
 
 int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
-  ConvTiling& t = args->tiling;
-  const ConvAxis &h = args->h, &w = args->w;
-  const int64_t taps = h.taps * w.taps;
-  t.rows = balanced(args->rows, kRows);
-  t.depth = args->depth ? balanced(args->depth, std::max<int64_t>(1, kDepth / taps)) : 1;
+  ConvImage& image = args->image;
+  ConvTiling& t = image.tiling;
+  const ConvAxis &d = image.d, &h = image.h, &w = image.w;
+  const int64_t taps = taps_of(image);
+  t.rows = balanced(image.rows, kRows);
+  t.depth = image.depth ? balanced(image.depth, std::max<int64_t>(1, kDepth / taps)) : 1;
   t.tile_w = balanced(w.out, kTileColumns);
 
   AxisPlan ph = by_phase(h), pw = by_phase(w);
   const AxisPlan tap = by_tap(w);
   if (too_far(pw, t.tile_w)) pw = tap;
   if (too_far(ph, 64)) ph = by_tap(h);
-  const int64_t blocks = divide_up(args->rows, kRows);
+  const int64_t blocks = divide_up(image.rows, kRows);
   const int64_t phase_width = t.tile_w + pw.reach - shared_zeros(w, pw, t.tile_w);
-  const double phase =
-      compute_cost(phase_width, taps, args->rows) + copy_cost(ph.period * pw.period, phase_width, blocks);
+  const double phase = compute_cost(phase_width, taps, image.rows) +
+                       copy_cost(d.taps * ph.period * pw.period, phase_width, blocks);
   const double by_taps =
-      compute_cost(t.tile_w, taps, args->rows) + copy_cost(ph.period * w.taps, t.tile_w, blocks);
-  const bool in_place = h.stride == 1 && w.stride == 1 && h.pad == 0 && w.pad == 0 &&
-                        h.out + (h.taps - 1) * h.dilation <= h.in &&
-                        w.out + (w.taps - 1) * w.dilation <= w.in && (args->x_w == 1 || w.in == 1) &&
-                        (h.out == 1 || args->x_h >= w.out);
-  const int64_t place_width = h.out == 1 ? std::max<int64_t>(args->x_h, w.out) : args->x_h;
+      compute_cost(t.tile_w, taps, image.rows) + copy_cost(d.taps * ph.period * w.taps, t.tile_w, blocks);
+  const bool in_place = d.stride == 1 && d.pad == 0 && inside(d) && h.stride == 1 && w.stride == 1 &&
+                        h.pad == 0 && w.pad == 0 && h.out + (h.taps - 1) * h.dilation <= h.in &&
+                        w.out + (w.taps - 1) * w.dilation <= w.in && (image.x.w == 1 || w.in == 1) &&
+                        (h.out == 1 || image.x.h >= w.out);
+  const int64_t place_width = h.out == 1 ? std::max<int64_t>(image.x.h, w.out) : image.x.h;
   int64_t row_bytes = 0, reach = 0;
-  if (in_place && compute_cost(place_width, taps, args->rows) <= std::min(phase, by_taps)) {
+  if (in_place && compute_cost(place_width, taps, image.rows) <= std::min(phase, by_taps)) {
     t.period_h = t.period_w = t.step_h = t.step_w = t.plane = 0;
     t.width = place_width;
-    row_bytes = t.depth * t.width * size;
+    row_bytes = t.depth * d.taps * t.width * size;
     reach = std::min(h.taps, (h.taps - 1) * h.dilation);
   } else {
     // A plane for each tap is read once, so it fills the first cache with what others would share.
@@ -110,31 +116,30 @@ int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
       set_planes(&t, ph, tap, t.tile_w);
     else
       set_planes(&t, ph, pw, phase_width);
-    row_bytes = t.depth * t.period_h * t.period_w * t.width * size;
+    row_bytes = t.depth * d.taps * t.period_h * t.period_w * t.width * size;
     reach = ph.reach;
   }
   t.tile_h =
       balanced(h.out, std::max<int64_t>(std::min<int64_t>(4 + reach, 64), kTileBytes / row_bytes - reach));
   if (t.period_h) t.plane = (t.tile_h + ph.reach) * t.width + kConvSlack;
-  set_table(args, slots);
+  set_table(&image, slots);
   t.shared_bytes = round_up(
-      args->groups * divide_up(args->rows, t.rows) * (t.rows * args->depth * taps + kConvSlack) * size, 64);
-  t.slot_bytes = t.period_h ? round_up(t.depth * t.period_h * t.period_w * t.plane * size, 64) : 0;
+      image.groups * divide_up(image.rows, t.rows) * (t.rows * image.depth * taps + kConvSlack) * size, 64);
+  t.slot_bytes = t.period_h ? round_up(t.depth * d.taps * t.period_h * t.period_w * t.plane * size, 64) : 0;
   return t.table_bytes + t.shared_bytes + slots * t.slot_bytes;
 }
 
 int64_t plan_tiling(ConvWeightGradArgs* args, int64_t size, int64_t slots) {
-  ConvTiling& t = args->tiling;
-  const ConvAxis &h = args->h, &w = args->w;
-  const int64_t taps = h.taps * w.taps;
-  t.rows = args->rows <= kConvPanel ? args->rows : kConvPanel;
-  t.depth = balanced(args->depth, std::max<int64_t>(1, kGradDepth / taps));
+  ConvImage& image = args->image;
+  ConvTiling& t = image.tiling;
+  const ConvAxis &d = image.d, &h = image.h, &w = image.w;
+  const int64_t taps = taps_of(image);
+  t.rows = image.rows <= kConvPanel ? image.rows : kConvPanel;
+  t.depth = balanced(image.depth, std::max<int64_t>(1, kGradDepth / taps));
   t.tile_w = balanced(w.out, kGradPositions);
   t.tile_h = balanced(h.out, std::max<int64_t>(1, kGradPositions / t.tile_w));
   int64_t planes = 0;
-  const bool in_place = h.pad <= 0 && w.pad <= 0 &&
-                        (h.out - 1) * h.stride + (h.taps - 1) * h.dilation < h.in &&
-                        (w.out - 1) * w.stride + (w.taps - 1) * w.dilation < w.in;
+  const bool in_place = inside(d) && inside(h) && inside(w);
   if (in_place) {
     t.period_h = t.period_w = t.step_h = t.step_w = t.plane = t.width = 0;
   } else {
@@ -143,15 +148,15 @@ int64_t plan_tiling(ConvWeightGradArgs* args, int64_t size, int64_t slots) {
     if (too_far(ph, t.tile_h)) ph = by_tap(h);
     set_planes(&t, ph, pw, t.tile_w + pw.reach - shared_zeros(w, pw, t.tile_w));
     t.plane = (t.tile_h + ph.reach) * t.width + kConvSlack;
-    planes = t.depth * t.period_h * t.period_w * t.plane;
+    planes = t.depth * d.taps * t.period_h * t.period_w * t.plane;
   }
-  set_table(args, slots);
-  const int64_t tiles = args->groups * divide_up(args->depth, t.depth) * divide_up(args->rows, t.rows);
-  const int64_t sum = args->groups * args->depth * taps * (args->rows + kConvTile);
+  set_table(&image, slots);
+  const int64_t tiles = image.groups * divide_up(image.depth, t.depth) * divide_up(image.rows, t.rows);
+  const int64_t sum = image.groups * image.depth * taps * (image.rows + kConvTile);
   const int64_t most =
       std::min(divide_up(kGradChunks, tiles), std::max<int64_t>(1, kGradBytes / (sum * size)));
-  args->images = divide_up(args->batch, std::clamp<int64_t>(most, 1, args->batch));
-  args->parts = divide_up(args->batch, args->images);
+  args->images = divide_up(image.batch, std::clamp<int64_t>(most, 1, image.batch));
+  args->parts = divide_up(image.batch, args->images);
   t.shared_bytes = round_up(args->parts * sum * size, 64);
   t.slot_bytes = round_up((planes + t.tile_h * t.tile_w * kConvTile + kConvSlack) * size, 64);
   return t.table_bytes + t.shared_bytes + slots * t.slot_bytes;

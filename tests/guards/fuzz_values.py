@@ -250,9 +250,12 @@ class Fuzzer:
         recipes: dict[str, Callable[[], list[Value]]] = {
             "matmul": lambda: [f32(h, w), f32(w, k)],
             "linear": lambda: [f32(n, w), f32(o, w), f32(o)],
-            "conv2d": lambda: [f32(*image), f32(*weight), f32(o), *geometry],
-            "conv2d_input_grad": lambda: [f32(*out), f32(*weight), plain(image), *geometry],
-            "conv2d_weight_grad": lambda: [f32(*out), f32(*image), plain(weight), *geometry],
+            "conv": lambda: [f32(*image), f32(*weight), f32(o), *geometry],
+            "conv_input_grad": lambda: [f32(*out), f32(*weight), plain(image), *geometry],
+            "conv_weight_grad": lambda: [f32(*out), f32(*image), plain(weight), *geometry],
+            "conv_transpose": lambda: [f32(*out), f32(*weight), f32(c), *geometry, pair(0, 0)],
+            "unfold": lambda: [f32(*image), pair(k, k), *geometry[:3]],
+            "fold": lambda: [f32(n, c * k * k, out[2] * out[3]), pair(h, w), pair(k, k), *geometry[:3]],
             "max_pool2d": lambda: [f32(*image), pair(k, k), pair(1, 1), pair(0, 0), pair(1, 1), plain(False)],
             "max_pool2d_values": lambda: [
                 f32(*image),

@@ -146,24 +146,24 @@ def inputs(p: Problem, dtype: str = "float32") -> tuple[np.ndarray, ...]:
 
 # What each operation sums over: each of so many steps rounds once, by half an epsilon of the magnitudes.
 def steps(p: Problem, op: str) -> int:
-    if op == "conv2d":
+    if op == "conv":
         return p.c // p.groups * p.r * p.s + 2
-    if op == "conv2d_input_grad":
+    if op == "conv_input_grad":
         return p.o // p.groups * p.r * p.s + 1
     return p.n * p.out[2] * p.out[3] + 1
 
 
 OPERATIONS: dict[str, Any] = {
-    "conv2d": (
-        lambda p, x, w, b, g: _C.conv2d(x, w, b, *p.rest),
+    "conv": (
+        lambda p, x, w, b, g: _C.conv(x, w, b, *p.rest),
         lambda p, x, w, b, g: forward(p, x, w) + b[:, None, None],
     ),
-    "conv2d_input_grad": (
-        lambda p, x, w, b, g: _C.conv2d_input_grad(g, w, p.x, *p.rest),
+    "conv_input_grad": (
+        lambda p, x, w, b, g: _C.conv_input_grad(g, w, p.x, *p.rest),
         lambda p, x, w, b, g: input_grad(p, g, w),
     ),
-    "conv2d_weight_grad": (
-        lambda p, x, w, b, g: _C.conv2d_weight_grad(g, x, p.weight, *p.rest),
+    "conv_weight_grad": (
+        lambda p, x, w, b, g: _C.conv_weight_grad(g, x, p.weight, *p.rest),
         lambda p, x, w, b, g: weight_grad(p, g, x),
     ),
 }
@@ -213,12 +213,12 @@ def test_an_image_alone_equals_the_same_image_in_a_batch(isa: str) -> None:
     for p in (PROBLEMS[0], Problem(17, 6, 14, 14, 16, 5, 5), Problem(9, 8, 13, 10, 16, 3, 3, (2, 2), (1, 1))):
         x, w, b, g = inputs(p)
         with using(isa):
-            together = numpy(_C.conv2d(array(x), array(w), array(b), *p.rest))
-            back = numpy(_C.conv2d_input_grad(array(g), array(w), p.x, *p.rest))
+            together = numpy(_C.conv(array(x), array(w), array(b), *p.rest))
+            back = numpy(_C.conv_input_grad(array(g), array(w), p.x, *p.rest))
             for i in range(p.n):
-                alone = numpy(_C.conv2d(array(x[i : i + 1]), array(w), array(b), *p.rest))
+                alone = numpy(_C.conv(array(x[i : i + 1]), array(w), array(b), *p.rest))
                 assert alone[0].tobytes() == together[i].tobytes()
-                one = numpy(_C.conv2d_input_grad(array(g[i : i + 1]), array(w), (1, *p.x[1:]), *p.rest))
+                one = numpy(_C.conv_input_grad(array(g[i : i + 1]), array(w), (1, *p.x[1:]), *p.rest))
                 assert one[0].tobytes() == back[i].tobytes()
 
 
@@ -241,7 +241,7 @@ def test_a_1x1_convolution_is_a_matrix_product(isa: str) -> None:
     p = Problem(1, 50, 9, 13, 33, 1, 1)
     x, w, _, _ = inputs(p)
     with using(isa):
-        got = numpy(_C.conv2d(array(x), array(w), None, *p.rest))
+        got = numpy(_C.conv(array(x), array(w), None, *p.rest))
         want = numpy(_C.matmul(array(w[:, :, 0, 0].copy()), array(x.reshape(50, 117))))
         assert got.tobytes() == want.tobytes()
 
@@ -265,29 +265,29 @@ def test_a_gradient_that_broadcasts() -> None:
     ones = array(np.ones((1, 1, 1, 1), np.float32)).expand(p.out)
     full = array(np.ones(p.out, np.float32))
     for gradient, other in ((ones, full),):
-        a = _C.conv2d_input_grad(gradient, array(w), p.x, *p.rest)
-        assert bits(a) == bits(_C.conv2d_input_grad(other, array(w), p.x, *p.rest))
-        a = _C.conv2d_weight_grad(gradient, array(x), p.weight, *p.rest)
-        assert bits(a) == bits(_C.conv2d_weight_grad(other, array(x), p.weight, *p.rest))
+        a = _C.conv_input_grad(gradient, array(w), p.x, *p.rest)
+        assert bits(a) == bits(_C.conv_input_grad(other, array(w), p.x, *p.rest))
+        a = _C.conv_weight_grad(gradient, array(x), p.weight, *p.rest)
+        assert bits(a) == bits(_C.conv_weight_grad(other, array(x), p.weight, *p.rest))
 
 
 def test_empty_batches_and_channels() -> None:
     x, w = f32(0, 3, 8, 8), array(np.ones((4, 3, 3, 3), np.float32))
-    assert _C.conv2d(x, w).shape == (0, 4, 6, 6)
-    assert _C.conv2d_input_grad(f32(0, 4, 6, 6), w, (0, 3, 8, 8)).shape == (0, 3, 8, 8)
-    grad = _C.conv2d_weight_grad(f32(0, 4, 6, 6), x, (4, 3, 3, 3))
+    assert _C.conv(x, w).shape == (0, 4, 6, 6)
+    assert _C.conv_input_grad(f32(0, 4, 6, 6), w, (0, 3, 8, 8)).shape == (0, 3, 8, 8)
+    grad = _C.conv_weight_grad(f32(0, 4, 6, 6), x, (4, 3, 3, 3))
     assert np.array_equal(numpy(grad), np.zeros((4, 3, 3, 3)))
     for isa in ISAS:
         with using(isa):
             # No input channels: only the bias is left.
             bias = np.arange(4, dtype=np.float32)
-            y = numpy(_C.conv2d(f32(2, 0, 8, 8), f32(4, 0, 3, 3), array(bias)))
+            y = numpy(_C.conv(f32(2, 0, 8, 8), f32(4, 0, 3, 3), array(bias)))
             assert np.array_equal(y, np.broadcast_to(bias[:, None, None], (2, 4, 6, 6)))
             assert np.array_equal(
-                numpy(_C.conv2d_input_grad(f32(2, 0, 6, 6), f32(0, 3, 3, 3), (2, 3, 8, 8))),
+                numpy(_C.conv_input_grad(f32(2, 0, 6, 6), f32(0, 3, 3, 3), (2, 3, 8, 8))),
                 np.zeros((2, 3, 8, 8)),
             )
-    assert _C.conv2d(f32(2, 3, 8, 8), f32(0, 3, 3, 3)).shape == (2, 0, 6, 6)
+    assert _C.conv(f32(2, 3, 8, 8), f32(0, 3, 3, 3)).shape == (2, 0, 6, 6)
 
 
 HUGE = (2**31, 2**62, 2**63 - 1)
@@ -301,19 +301,19 @@ def test_huge_parameters(huge: int) -> None:
         array(np.ones((1, 1, 1, 1), np.float32)),
     )
     with pytest.raises(ValueError, match="conv2d: "):
-        _C.conv2d(x, w, None, 1, 0, huge)
+        _C.conv(x, w, None, 1, 0, huge)
     with pytest.raises((ValueError, MemoryError), match="conv2d: "):
-        _C.conv2d(x, w, None, 1, huge)
+        _C.conv(x, w, None, 1, huge)
     with pytest.raises(ValueError, match="conv2d: "):
-        _C.conv2d(x, w, None, 1, 0, 1, huge)
+        _C.conv(x, w, None, 1, 0, 1, huge)
     # A stride past the end leaves one output, and a single tap has no use for its dilation.
     for isa in ISAS:
         with using(isa):
-            y = _C.conv2d(x, one, None, huge, 0, huge)
+            y = _C.conv(x, one, None, huge, 0, huge)
             assert numpy(y).tolist() == [[[[1.0]]]]
-            back = numpy(_C.conv2d_input_grad(y, one, (1, 1, 4, 4), huge, 0, huge))
+            back = numpy(_C.conv_input_grad(y, one, (1, 1, 4, 4), huge, 0, huge))
             assert back[0, 0, 0, 0] == 1 and back.sum() == 1
-            grad = numpy(_C.conv2d_weight_grad(y, x, (1, 1, 1, 1), huge, 0, huge))
+            grad = numpy(_C.conv_weight_grad(y, x, (1, 1, 1, 1), huge, 0, huge))
             assert grad.tolist() == [[[[1.0]]]]
 
 
@@ -324,10 +324,10 @@ def test_padding_stride_and_dilation_of_2_to_the_31() -> None:
     w = array(np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3))
     for isa in ISAS:
         with using(isa):
-            y = _C.conv2d(x, w, None, big, big, big)
+            y = _C.conv(x, w, None, big, big, big)
             assert numpy(y).tolist() == [[[[12.0]]]]
-            assert numpy(_C.conv2d_input_grad(y, w, (1, 1, 1, 1), big, big, big)).tolist() == [[[[48.0]]]]
-            grad = numpy(_C.conv2d_weight_grad(y, x, (1, 1, 3, 3), big, big, big))
+            assert numpy(_C.conv_input_grad(y, w, (1, 1, 1, 1), big, big, big)).tolist() == [[[[48.0]]]]
+            grad = numpy(_C.conv_weight_grad(y, x, (1, 1, 3, 3), big, big, big))
             assert grad[0, 0, 1, 1] == 36 and grad.sum() == 36
 
 
@@ -339,63 +339,63 @@ def f32(*shape: int) -> Any:
     "call, error, message",
     [
         (
-            lambda: _C.conv2d(f32(8, 3, 32, 32), f32(16, 4, 5, 5)),
+            lambda: _C.conv(f32(8, 3, 32, 32), f32(16, 4, 5, 5)),
             ValueError,
             r"conv2d: input has 3 channels \(shape \[8, 3, 32, 32\]\) but weight wants 4 "
             r"\(shape \[16, 4, 5, 5\], groups=1\)",
         ),
         (
-            lambda: _C.conv2d(f32(3, 8, 8), f32(4, 3, 3, 3)),
+            lambda: _C.conv(f32(3, 8, 8), f32(4, 3, 3, 3)),
             ValueError,
-            r"conv2d: input must be \[N, C, H, W\]",
+            r"conv1d: weight must be",
         ),
-        (lambda: _C.conv2d(f32(1, 3, 8, 8), f32(4, 3, 3)), ValueError, "conv2d: weight must be"),
+        (lambda: _C.conv(f32(1, 3, 8, 8), f32(4, 3, 3)), ValueError, "conv2d: weight must be"),
         (
-            lambda: _C.conv2d(f32(1, 4, 8, 8), f32(3, 2, 3, 3), None, 1, 0, 1, 2),
+            lambda: _C.conv(f32(1, 4, 8, 8), f32(3, 2, 3, 3), None, 1, 0, 1, 2),
             ValueError,
             "multiple of groups=2",
         ),
-        (lambda: _C.conv2d(f32(1, 3, 8, 8), f32(4, 3, 3, 3), f32(3)), ValueError, r"bias must be \[4\]"),
+        (lambda: _C.conv(f32(1, 3, 8, 8), f32(4, 3, 3, 3), f32(3)), ValueError, r"bias must be \[4\]"),
         (
-            lambda: _C.conv2d(f32(1, 3, 8, 8), f32(4, 3, 9, 3)),
+            lambda: _C.conv(f32(1, 3, 8, 8), f32(4, 3, 9, 3)),
             ValueError,
             "kernel height 9 .* reaches over 9",
         ),
         (
-            lambda: _C.conv2d(f32(1, 3, 8, 8), f32(4, 3, 3, 3), None, 0),
+            lambda: _C.conv(f32(1, 3, 8, 8), f32(4, 3, 3, 3), None, 0),
             ValueError,
             "stride must be at least 1",
         ),
         (
-            lambda: _C.conv2d(f32(1, 3, 8, 8), f32(4, 3, 3, 3), None, 1, -1),
+            lambda: _C.conv(f32(1, 3, 8, 8), f32(4, 3, 3, 3), None, 1, -1),
             ValueError,
             "padding must be at least 0",
         ),
-        (lambda: _C.conv2d(f32(1, 3, 8, 8), f32(4, 3, 3, 3), None, 1, 0, 0), ValueError, "dilation must be"),
-        (lambda: _C.conv2d(f32(1, 3, 8, 8), f32(4, 3, 3, 3), None, 1, 0, 1, 0), ValueError, "groups must be"),
+        (lambda: _C.conv(f32(1, 3, 8, 8), f32(4, 3, 3, 3), None, 1, 0, 0), ValueError, "dilation must be"),
+        (lambda: _C.conv(f32(1, 3, 8, 8), f32(4, 3, 3, 3), None, 1, 0, 1, 0), ValueError, "groups must be"),
         (
-            lambda: _C.conv2d(f32(1, 3, 8, 8), f32(4, 3, 3, 3), None, (1, 1, 1)),
+            lambda: _C.conv(f32(1, 3, 8, 8), f32(4, 3, 3, 3), None, (1, 1, 1)),
             ValueError,
-            "one number or two",
+            "one number or 2",
         ),
-        (lambda: _C.conv2d(f32(1, 3, 8, 8), f32(4, 3, 0, 3)), ValueError, "kernel height must be at least 1"),
+        (lambda: _C.conv(f32(1, 3, 8, 8), f32(4, 3, 0, 3)), ValueError, "kernel height must be at least 1"),
         (
-            lambda: _C.conv2d(f32(1, 3, 8, 8), _C.empty((4, 3, 3, 3), _C.float64)),
+            lambda: _C.conv(f32(1, 3, 8, 8), _C.empty((4, 3, 3, 3), _C.float64)),
             TypeError,
             "conv2d: input is float32 but weight is float64",
         ),
         (
-            lambda: _C.conv2d(_C.empty((1, 3, 8, 8), _C.int64), _C.empty((4, 3, 3, 3), _C.int64)),
+            lambda: _C.conv(_C.empty((1, 3, 8, 8), _C.int64), _C.empty((4, 3, 3, 3), _C.int64)),
             NotImplementedError,
             "conv2d: is not defined for int64",
         ),
         (
-            lambda: _C.conv2d_input_grad(f32(1, 4, 5, 5), f32(4, 3, 3, 3), (1, 3, 8, 8)),
+            lambda: _C.conv_input_grad(f32(1, 4, 5, 5), f32(4, 3, 3, 3), (1, 3, 8, 8)),
             ValueError,
             r"conv2d_input_grad: the gradient has shape \[1, 4, 5, 5\] but the result has \[1, 4, 6, 6\]",
         ),
         (
-            lambda: _C.conv2d_weight_grad(f32(2, 4, 6, 6), f32(1, 3, 8, 8), (4, 3, 3, 3)),
+            lambda: _C.conv_weight_grad(f32(2, 4, 6, 6), f32(1, 3, 8, 8), (4, 3, 3, 3)),
             ValueError,
             "conv2d_weight_grad: the gradient has shape",
         ),
@@ -429,8 +429,8 @@ def test_against_torch() -> None:
         y.backward(torch.tensor(g))
         native = [array(v) for v in (x, weight, bias, g)]
         for got, want in (
-            (OPERATIONS["conv2d"][0](p, *native), y.detach()),
-            (OPERATIONS["conv2d_input_grad"][0](p, *native), leaves[0].grad),
-            (OPERATIONS["conv2d_weight_grad"][0](p, *native), leaves[1].grad),
+            (OPERATIONS["conv"][0](p, *native), y.detach()),
+            (OPERATIONS["conv_input_grad"][0](p, *native), leaves[0].grad),
+            (OPERATIONS["conv_weight_grad"][0](p, *native), leaves[1].grad),
         ):
             assert np.allclose(numpy(got), want.numpy(), rtol=1e-11, atol=1e-11), str(p)

@@ -236,11 +236,11 @@ void add_products() {
           "conv2d " + std::to_string(kind) + " " + name_of(t), 800, 4,
           [p, t] {
             const Array x = random_array({2, 6, 13, 11}, t), w = random_array({9, 6 / p.groups, 3, 3}, t);
-            const Array y = conv2d(x, w, random_array({9}, t), p), g = random_array(y.shape(), t);
-            return std::vector<Array>{y, conv2d_input_grad(g, w, x.shape(), p),
-                                      conv2d_weight_grad(g, x, w.shape(), p)};
+            const Array y = conv(x, w, random_array({9}, t), p), g = random_array(y.shape(), t);
+            return std::vector<Array>{y, conv_input_grad(g, w, x.shape(), p),
+                                      conv_weight_grad(g, x, w.shape(), p)};
           },
-          "conv2d");
+          "conv");
     }
   }
 }

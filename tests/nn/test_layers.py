@@ -357,7 +357,7 @@ BAD = [
     (lambda: nn.CrossEntropyLoss(label_smoothing=2), "label_smoothing"),
     (lambda: nn.NLLLoss()(mo.ones(2, 3), mo.zeros(3, dtype=mo.int64)), "nll_loss"),
     (lambda: nn.functional.pad(mo.ones(3), (1, 1, 1, 1)), "pad"),
-    (lambda: nn.functional.pad(mo.ones(3), (3, 0), "reflect"), "at most 2"),
+    (lambda: nn.functional.pad(mo.ones(1, 3), (3, 0), "reflect"), "at most 2"),
     (lambda: nn.functional.interpolate(mo.ones(1, 1, 2, 2), 0), "interpolate"),
     (lambda: nn.functional.interpolate(mo.ones(1, 1, 2, 2), scale_factor=float("nan")), "scale_factor"),
     (lambda: nn.functional.interpolate(mo.ones(1, 1, 2, 2), scale_factor=1e30), "scale_factor"),

@@ -4,11 +4,30 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from .layers.conv import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    Size,
+    _ConvNd,
+)
 from .layers.linear import Linear
 from .module import Module
 from .parameter import Parameter, UninitializedParameter, is_lazy
 
-__all__ = ["LazyLinear", "LazyModuleMixin"]
+__all__ = [
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
+    "LazyLinear",
+    "LazyModuleMixin",
+]
 
 
 class LazyModuleMixin(Module):
@@ -102,3 +121,116 @@ class LazyLinear(LazyModuleMixin, Linear):
             self.reset_parameters()
         elif self.in_features == 0:  # its state came from a state dict
             self.in_features = self.weight.shape[1]
+
+
+class _LazyConvNd(LazyModuleMixin, _ConvNd):
+    """What lazy convolutions have: in_channels comes from the first input."""
+
+    def _wait(self, out_channels: int, bias: bool, device: Any, dtype: Any) -> None:
+        self.out_channels = out_channels
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
+        if bias:
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        """Draws the parameters anew, once there are any."""
+        if not self.has_uninitialized_params() and self.in_channels != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Any, *args: Any, **kwargs: Any) -> None:
+        """Takes in_channels from the input."""
+        if self.has_uninitialized_params():
+            if input.ndim not in (self._axes + 1, self._axes + 2):
+                raise RuntimeError(
+                    f"{self._get_name()}: wants input of {self._axes + 1} or {self._axes + 2} dimensions, "
+                    f"got shape {list(input.shape)}"
+                )
+            self.in_channels = input.shape[-self._axes - 1]
+            if self.in_channels % self.groups:
+                raise ValueError(
+                    f"{self._get_name()}: groups is {self.groups}, wants a divisor of in_channels "
+                    f"{self.in_channels}"
+                )
+            self.weight.materialize(self._weight_shape())  # type: ignore[attr-defined]
+            if self.bias is not None:
+                self.bias.materialize((self.out_channels,))  # type: ignore[attr-defined]
+            self.reset_parameters()
+        elif self.in_channels == 0:  # its state came from a state dict
+            self.in_channels = self.weight.shape[0 if self.transposed else 1]
+            if not self.transposed:
+                self.in_channels *= self.groups
+
+
+class _LazyConv(_LazyConvNd):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: str | Size = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode)
+        self._wait(out_channels, bias, device, dtype)
+
+
+class _LazyConvTranspose(_LazyConvNd):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Size = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode
+        )
+        self._wait(out_channels, bias, device, dtype)
+
+
+class LazyConv1d(_LazyConv, Conv1d):
+    """A Conv1d whose in_channels is that of its first input."""
+
+    cls_to_become = Conv1d
+
+
+class LazyConv2d(_LazyConv, Conv2d):
+    """A Conv2d whose in_channels is that of its first input."""
+
+    cls_to_become = Conv2d
+
+
+class LazyConv3d(_LazyConv, Conv3d):
+    """A Conv3d whose in_channels is that of its first input."""
+
+    cls_to_become = Conv3d
+
+
+class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
+    """A ConvTranspose1d whose in_channels is that of its first input."""
+
+    cls_to_become = ConvTranspose1d
+
+
+class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
+    """A ConvTranspose2d whose in_channels is that of its first input."""
+
+    cls_to_become = ConvTranspose2d
+
+
+class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):
+    """A ConvTranspose3d whose in_channels is that of its first input."""
+
+    cls_to_become = ConvTranspose3d

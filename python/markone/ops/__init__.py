@@ -18,6 +18,7 @@ from . import join as _join
 from . import matmul as _matmul
 from . import max_pool as _max_pool
 from . import norm as _norm
+from . import padding as _padding
 from . import pool as _pool
 from . import products as _products
 from . import random as _random
@@ -42,6 +43,7 @@ _MODULES = (
     _matmul,
     _norm,
     _max_pool,
+    _padding,
     _pool,
     _products,
     _random,

@@ -1,39 +1,51 @@
-"""Convolution. Its two gradients are operations of their own, so gradients of any order exist."""
+"""Convolution over one, two or three axes, and its transpose. Their gradients are operations of their own, so
+gradients of any order exist."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .. import _C
-from ..autograd.graph import Node, Op, edge_of, edges_of, recording
+from ..autograd.graph import Node, Op, edges_of, recording
 from ..tensor import Tensor
 from ._common import tensor_arg
 from .reduce import sum as sum_
-from .shape import reshape, unsqueeze
+from .shape import pad_constant, reshape, unsqueeze
 
 # For other families, not for users.
-HELPERS = "pair conv2d_input_grad conv2d_weight_grad"
+HELPERS = "numbers pair same_padding conv_input_grad conv_weight_grad"
 
 Pair = tuple[int, int]
+Numbers = tuple[int, ...]
+# Stride, padding, dilation; groups.
+Args = tuple[Numbers, Numbers, Numbers, int]
 
 
-def pair(op: str, name: str, value: Any) -> Pair:
-    """One int for both dimensions, or a sequence of one or two."""
+def numbers(op: str, name: str, value: Any, count: int) -> Numbers:
+    """One int for each of `count` axes: from one for all, or a sequence of one or of as many."""
     given = value if isinstance(value, list | tuple) else (value,)
     try:
         out = tuple(v.__index__() for v in given)
     except (AttributeError, TypeError):
         raise TypeError(f"{op}: {name} must be integers, got {value!r}") from None
-    if len(out) not in (1, 2):
-        raise RuntimeError(f"{op}: {name} {value!r} has {len(out)} entries, wants 1 or 2")
-    return (out[0], out[-1])
+    if len(out) not in (1, count):
+        wanted = "1" if count == 1 else f"1 or {count}"
+        raise RuntimeError(f"{op}: {name} {value!r} has {len(out)} entries, wants {wanted}")
+    return out if len(out) == count else out * count
 
 
-def _sum_out(g: Any) -> Any:
-    return _C.sum(g, (0, 2, 3), False)
+def pair(op: str, name: str, value: Any) -> Pair:
+    """`numbers` of two axes."""
+    first, second = numbers(op, name, value, 2)
+    return first, second
 
 
-# Each of the three is bilinear; its gradients are the other two.
+def _sum_channels(g: Tensor) -> Tensor:
+    return sum_(g, (0, *range(2, g.ndim)))
+
+
+# The convolution, its input gradient and its weight gradient are bilinear, and the gradients of each are the
+# other two. A bias is added after the sum.
 
 
 def _conv_native(node: Node, g: Any) -> Any:
@@ -41,9 +53,9 @@ def _conv_native(node: Node, g: Any) -> Any:
     x_shape, w_shape, args = node.ctx
     edges = node.edges
     return (
-        None if edges[0] is None else _C.conv2d_input_grad(g, w, x_shape, *args),
-        None if edges[1] is None else _C.conv2d_weight_grad(g, x, w_shape, *args),
-        None if edges[2] is None else _sum_out(g),
+        None if edges[0] is None else _C.conv_input_grad(g, w, x_shape, *args),
+        None if edges[1] is None else _C.conv_weight_grad(g, x, w_shape, *args),
+        None if edges[2] is None else _C.sum(g, (0, *range(2, g.ndim)), False),
     )
 
 
@@ -52,67 +64,130 @@ def _conv_differentiable(node: Node, g: Tensor) -> Any:
     x_shape, w_shape, args = node.ctx
     edges = node.edges
     return (
-        None if edges[0] is None else conv2d_input_grad(g, w, x_shape, *args),
-        None if edges[1] is None else conv2d_weight_grad(g, x, w_shape, *args),
-        None if edges[2] is None else sum_(g, (0, 2, 3)),
+        None if edges[0] is None else conv_input_grad(g, w, x_shape, args),
+        None if edges[1] is None else conv_weight_grad(g, x, w_shape, args),
+        None if edges[2] is None else _sum_channels(g),
     )
 
 
 def _input_grad_differentiable(node: Node, gg: Tensor) -> Any:
     g, w = node.tensors()
-    _, w_shape, args = node.ctx
+    w_shape, args = node.ctx
+    edges = node.edges
     return (
-        None if node.edges[0] is None else _conv(gg, w, None, args),
-        None if node.edges[1] is None else conv2d_weight_grad(g, gg, w_shape, *args),
+        None if edges[0] is None else _conv(gg, w, None, args),
+        None if edges[1] is None else conv_weight_grad(g, gg, w_shape, args),
+        None if edges[2] is None else _sum_channels(gg),
     )
 
 
 def _weight_grad_differentiable(node: Node, gg: Tensor) -> Any:
     g, x = node.tensors()
-    x_shape, _, args = node.ctx
+    x_shape, args = node.ctx
     return (
         None if node.edges[0] is None else _conv(x, gg, None, args),
-        None if node.edges[1] is None else conv2d_input_grad(g, gg, x_shape, *args),
+        None if node.edges[1] is None else conv_input_grad(g, gg, x_shape, args),
     )
 
 
-_CONV = Op("conv2d", _conv_native, _conv_differentiable, (0, 1))
-_INPUT_GRAD = Op("conv2d_input_grad", None, _input_grad_differentiable, (0, 1))
-_WEIGHT_GRAD = Op("conv2d_weight_grad", None, _weight_grad_differentiable, (0, 1))
+# By the number of axes.
+_CONV = {n: Op(f"conv{n}d", _conv_native, _conv_differentiable, (0, 1)) for n in (1, 2, 3)}
+_TRANSPOSE = {n: Op(f"conv_transpose{n}d", None, _input_grad_differentiable, (0, 1)) for n in (1, 2, 3)}
+_INPUT_GRAD = {n: Op(f"conv{n}d_input_grad", None, _input_grad_differentiable, (0, 1)) for n in (1, 2, 3)}
+_WEIGHT_GRAD = {n: Op(f"conv{n}d_weight_grad", None, _weight_grad_differentiable, (0, 1)) for n in (1, 2, 3)}
 
 
-def _conv(input: Tensor, weight: Tensor, bias: Tensor | None, args: Any) -> Tensor:
-    x, w = tensor_arg("conv2d", input), tensor_arg("conv2d", weight, "weight")
-    y = _C.conv2d(x, w, None if bias is None else tensor_arg("conv2d", bias, "bias"), *args)
+def _conv(input: Tensor, weight: Tensor, bias: Tensor | None, args: Args) -> Tensor:
+    x, w = input._array, weight._array
+    y = _C.conv(x, w, None if bias is None else bias._array, *args)
     if not recording(input, weight, bias):
         return Tensor(y)
     edges = edges_of(input, weight, bias)
     saved = (None if edges[1] is None else x, None if edges[0] is None else w)
-    return Tensor(y, True, Node(_CONV, edges, saved, (x.shape, w.shape, args)))
+    return Tensor(y, True, Node(_CONV[x.ndim - 2], edges, saved, (x.shape, w.shape, args)))
 
 
-def conv2d_input_grad(
-    g: Tensor, weight: Tensor, input_shape: Any, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Tensor:
-    """The gradient of conv2d's input from that of its result g [n, out, h, w]."""
+def conv_input_grad(g: Tensor, weight: Tensor, input_shape: Any, args: Args) -> Tensor:
+    """The gradient of a convolution's input from that of its result g [n, out, ..]."""
     ga, w = g._array, weight._array
-    out = _C.conv2d_input_grad(ga, w, tuple(input_shape), stride, padding, dilation, groups)
+    x = _C.conv_input_grad(ga, w, input_shape, *args)
     if not recording(g, weight):
-        return Tensor(out)
-    ctx = (tuple(input_shape), w.shape, (stride, padding, dilation, groups))
-    return Tensor(out, True, Node(_INPUT_GRAD, edges_of(g, weight), (ga, w), ctx))
+        return Tensor(x)
+    return Tensor(x, True, Node(_INPUT_GRAD[x.ndim - 2], edges_of(g, weight, None), (ga, w), (w.shape, args)))
 
 
-def conv2d_weight_grad(
-    g: Tensor, input: Tensor, weight_shape: Any, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Tensor:
-    """The gradient of conv2d's weight from that of its result g [n, out, h, w]."""
+def conv_weight_grad(g: Tensor, input: Tensor, weight_shape: Any, args: Args) -> Tensor:
+    """The gradient of a convolution's weight from that of its result g [n, out, ..]."""
     ga, x = g._array, input._array
-    out = _C.conv2d_weight_grad(ga, x, tuple(weight_shape), stride, padding, dilation, groups)
+    w = _C.conv_weight_grad(ga, x, weight_shape, *args)
     if not recording(g, input):
-        return Tensor(out)
-    ctx = (x.shape, tuple(weight_shape), (stride, padding, dilation, groups))
-    return Tensor(out, True, Node(_WEIGHT_GRAD, edges_of(g, input), (ga, x), ctx))
+        return Tensor(w)
+    return Tensor(w, True, Node(_WEIGHT_GRAD[x.ndim - 2], edges_of(g, input), (ga, x), (x.shape, args)))
+
+
+def _batched(op: str, axes: int, input: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, bool]:
+    """The input with a batch dimension, and whether it had none."""
+    x, w = tensor_arg(op, input), tensor_arg(op, weight, "weight")
+    if bias is not None:
+        tensor_arg(op, bias, "bias")
+    if w.ndim != axes + 2 or x.ndim not in (axes + 1, axes + 2):
+        raise RuntimeError(
+            f"{op}: wants input [n, c, {axes} sizes] or [c, {axes} sizes] and a weight of {axes + 2} "
+            f"dimensions, got shapes {list(x.shape)} and {list(w.shape)}"
+        )
+    return (unsqueeze(input, 0), True) if x.ndim == axes + 1 else (input, False)
+
+
+def same_padding(dilation: Numbers, kernel: Any) -> list[tuple[int, int]]:
+    """(before, after) of each axis that keep its size at stride 1; an odd one goes to the end."""
+    totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    return [(total // 2, total - total // 2) for total in totals]
+
+
+def _forward(
+    op: str,
+    axes: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+) -> Tensor:
+    x, single = _batched(op, axes, input, weight, bias)
+    strides, dilations = numbers(op, "stride", stride, axes), numbers(op, "dilation", dilation, axes)
+    if not isinstance(padding, str):
+        paddings = numbers(op, "padding", padding, axes)
+    elif padding == "valid":
+        paddings = (0,) * axes
+    elif padding != "same":
+        raise ValueError(f"{op}: padding {padding!r}, wants integers, 'valid' or 'same'")
+    elif any(s != 1 for s in strides):
+        raise RuntimeError(f"{op}: padding 'same' wants stride 1, got {strides}")
+    else:
+        sides = same_padding(dilations, weight.shape[2:])
+        paddings = tuple(before for before, _ in sides)
+        if any(after > before for before, after in sides):
+            x = pad_constant(x, [n for before, after in reversed(sides) for n in (0, after - before)])
+    out = _conv(x, weight, bias, (strides, paddings, dilations, groups))
+    return reshape(out, out.shape[1:]) if single else out
+
+
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Correlates input [n, in, w] (or [in, w]) with weight [out, in / groups, kw], plus bias [out].
+
+    padding may be "valid" (none) or "same" (the size stays; stride 1, an odd one goes to the end).
+    """
+    return _forward("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d(
@@ -126,40 +201,109 @@ def conv2d(
 ) -> Tensor:
     """Correlates input [n, in, h, w] (or [in, h, w]) with weight [out, in / groups, kh, kw], plus bias [out].
 
-    padding may be "valid" or "same" (stride 1, the extra row and column go at the end).
+    padding may be "valid" (none) or "same" (the size stays; stride 1, an odd one goes to the end).
     """
-    x, w = tensor_arg("conv2d", input), tensor_arg("conv2d", weight, "weight")
-    if w.ndim != 4 or x.ndim not in (3, 4):
+    return _forward("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Correlates input [n, in, d, h, w] (or [in, d, h, w]) with weight [out, in / groups, kd, kh, kw], plus
+    bias [out].
+
+    padding may be "valid" (none) or "same" (the size stays; stride 1, an odd one goes to the end).
+    """
+    return _forward("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+
+
+def _transposed(
+    op: str,
+    axes: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
+) -> Tensor:
+    x, single = _batched(op, axes, input, weight, bias)
+    strides, dilations = numbers(op, "stride", stride, axes), numbers(op, "dilation", dilation, axes)
+    extra = numbers(op, "output_padding", output_padding, axes)
+    if any(e >= max(s, d) for e, s, d in zip(extra, strides, dilations, strict=True)):
         raise RuntimeError(
-            f"conv2d: wants input [n, c, h, w] or [c, h, w] and a weight of 4 dimensions, got shapes "
-            f"{list(x.shape)} "
-            f"and {list(w.shape)}"
+            f"{op}: output_padding must be below the stride or the dilation, got {extra}, stride {strides}, "
+            f"dilation {dilations}"
         )
-    strides, dilations = pair("conv2d", "stride", stride), pair("conv2d", "dilation", dilation)
-    if isinstance(padding, str):
-        input, paddings = _padded(input, padding, w.shape, strides, dilations)
+    beyond = [e // max(s, 1) for e, s in zip(extra, strides, strict=True)]
+    if any(beyond):  # whole strides more: as if zeros followed the input
+        x = pad_constant(x, [n for count in reversed(beyond) for n in (0, count)])
+        extra = tuple(e % max(s, 1) for e, s in zip(extra, strides, strict=True))
+    args = (strides, numbers(op, "padding", padding, axes), dilations, groups)
+    xa, w = x._array, weight._array
+    y = _C.conv_transpose(xa, w, None if bias is None else bias._array, *args, extra)
+    if recording(x, weight, bias):
+        out = Tensor(y, True, Node(_TRANSPOSE[axes], edges_of(x, weight, bias), (xa, w), (w.shape, args)))
     else:
-        paddings = pair("conv2d", "padding", padding)
-    args = (strides, paddings, dilations, groups)
-    if x.ndim == 3:
-        out = _conv(unsqueeze(input, 0), weight, bias, args)
-        return reshape(out, out.shape[1:])
-    return _conv(input, weight, bias, args)
+        out = Tensor(y)
+    return reshape(out, out.shape[1:]) if single else out
 
 
-def _padded(input: Tensor, padding: str, w_shape: Any, stride: Pair, dilation: Pair) -> tuple[Tensor, Pair]:
-    if padding == "valid":
-        return input, (0, 0)
-    if padding != "same":
-        raise ValueError(f"conv2d: padding {padding!r}, wants integers, 'valid' or 'same'")
-    if stride != (1, 1):
-        raise ValueError(f"conv2d: padding 'same' wants stride 1, got {stride}")
-    total = [dilation[i] * (w_shape[2 + i] - 1) for i in (0, 1)]
-    if total[0] % 2 or total[1] % 2:
-        from .shape import pad_constant
+def conv_transpose1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
+    """The gradient of conv1d's input as an operation: input [n, in, w] (or [in, w]), weight
+    [in, out / groups, kw], bias [out] → [n, out, (w - 1)·stride - 2·padding + dilation·(kw - 1) +
+    output_padding + 1]."""
+    return _transposed(
+        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
 
-        input = pad_constant(input, (0, total[1] % 2, 0, total[0] % 2))
-    return input, (total[0] // 2, total[1] // 2)
+
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
+    """The gradient of conv2d's input as an operation: input [n, in, h, w] (or [in, h, w]), weight
+    [in, out / groups, kh, kw], bias [out]; sizes as in conv_transpose1d."""
+    return _transposed(
+        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
 
 
-__all__ = ["conv2d", "edge_of"]
+def conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
+    """The gradient of conv3d's input as an operation: input [n, in, d, h, w] (or [in, d, h, w]), weight
+    [in, out / groups, kd, kh, kw], bias [out]; sizes as in conv_transpose1d."""
+    return _transposed(
+        "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )

@@ -1,4 +1,4 @@
-// 2-d convolution as a product of matrices: rows are output channels, columns are output positions, K runs
+// Convolution as a product of matrices: rows are output channels, columns are output positions, K runs
 // over (channel, tap). The right side is read from the image by a table of offsets, so it is never stored.
 #include "contract/conv.h"
 
@@ -132,27 +132,30 @@ struct Conv {
 template <class T>
 void pack_weights(void* context, int64_t chunk, int) {
   const Conv<T>& conv = *static_cast<const Conv<T>*>(context);
-  const ConvArgs& args = *conv.args;
-  const int64_t row0 = chunk % conv.blocks * args.tiling.rows;
-  const int64_t rows = smaller(args.tiling.rows, args.rows - row0);
-  const T* from = static_cast<const T*>(args.weight) + chunk / conv.blocks * args.w_group + row0 * args.w_row;
+  const ConvImage& image = conv.args->image;
+  const ConvStrides& at = conv.args->weight_at;
+  const int64_t row0 = chunk % conv.blocks * image.tiling.rows;
+  const int64_t rows = smaller(image.tiling.rows, image.rows - row0);
+  const T* from = static_cast<const T*>(conv.args->weight) + chunk / conv.blocks * at.group + row0 * at.outer;
   T* to = conv.weights + chunk * conv.block_size;
   const Panels panels(rows);
-  for (int64_t c0 = 0; c0 < args.depth; c0 += args.tiling.depth) {
-    const int64_t channels = smaller(args.tiling.depth, args.depth - c0), k = channels * conv.taps;
+  for (int64_t c0 = 0; c0 < image.depth; c0 += image.tiling.depth) {
+    const int64_t channels = smaller(image.tiling.depth, image.depth - c0), k = channels * conv.taps;
     for (int64_t p = 0; p < panels.count; ++p) {
       const int height = panels.rows(p);
-      const T* panel = from + panels.start(p) * args.w_row + c0 * args.w_channel;
+      const T* panel = from + panels.start(p) * at.outer + c0 * at.channel;
       if (conv.dense) {
-        pack<T>(to, panel, args.w_row, 1, height, k, height);
+        pack<T>(to, panel, at.outer, 1, height, k, height);
         to += k * height;
         continue;
       }
       for (int64_t c = 0; c < channels; ++c) {
-        for (int64_t r = 0; r < args.h.taps; ++r) {
-          for (int64_t s = 0; s < args.w.taps; ++s) {
-            const T* w = panel + c * args.w_channel + r * args.w_h + s * args.w_w;
-            for (int i = 0; i < height; ++i) *to++ = w[i * args.w_row];
+        for (int64_t q = 0; q < image.d.taps; ++q) {
+          for (int64_t r = 0; r < image.h.taps; ++r) {
+            for (int64_t s = 0; s < image.w.taps; ++s) {
+              const T* w = panel + c * at.channel + q * at.d + r * at.h + s * at.w;
+              for (int i = 0; i < height; ++i) *to++ = w[i * at.outer];
+            }
           }
         }
       }
@@ -183,21 +186,21 @@ template <class T, int kVecs>
 void conv_block(const Conv<T>& conv, const T* base, const T* weights, T* y, const T* bias, int64_t k,
                 int64_t rows, int64_t out_h, int64_t out_w, bool first, bool copied) {
   constexpr int64_t kWidth = kVecs * kLanes<T>;
-  const ConvArgs& args = *conv.args;
-  int64_t step = args.tiling.width, cols = out_w, y_h = args.y_h;
+  const ConvStrides& at = conv.args->y_at;
+  int64_t step = conv.args->image.tiling.width, cols = out_w, y_h = at.h;
   int64_t positions = (out_h - 1) * step + out_w;
-  if (step == out_w && y_h == out_w * args.y_w) cols = step = positions;
+  if (step == out_w && y_h == out_w * at.w) cols = step = positions;
   const Panels panels(rows);
   for (int64_t p = 0; p < positions; p += kWidth) {
     const int64_t width = smaller(kWidth, positions - p);
-    const Segments<kWidth + 1> segments(p, width, step, cols, y_h, args.y_w);
+    const Segments<kWidth + 1> segments(p, width, step, cols, y_h, at.w);
     if (segments.count == 0) continue;
-    ConvOut<T> out{nullptr, args.y_row, args.y_w, !first, nullptr, segments.list, segments.count};
+    ConvOut<T> out{nullptr, at.channel, at.w, !first, nullptr, segments.list, segments.count};
     const bool whole = copied || width == kWidth;
     for (int64_t i = 0; i < panels.count; ++i) {
       const int64_t start = panels.start(i);
       const T* a = weights + start * k;
-      out.y = y + start * args.y_row;
+      out.y = y + start * at.channel;
       if (bias) out.bias = bias + start;
       with_rows<kVecs == kTileVecs ? kTileRows : 2>(panels.rows(i), [&]<int kRows>() {
         if (whole)
@@ -213,59 +216,66 @@ template <class T>
 void conv_chunk(void* context, int64_t chunk, int slot) {
   const Conv<T>& conv = *static_cast<const Conv<T>*>(context);
   const ConvArgs& args = *conv.args;
-  const ConvTiling& t = args.tiling;
+  const ConvImage& image = args.image;
+  const ConvTiling& t = image.tiling;
   const int64_t w0 = chunk % conv.tiles_w * t.tile_w;
   chunk /= conv.tiles_w;
   const int64_t h0 = chunk % conv.tiles_h * t.tile_h;
   chunk /= conv.tiles_h;
-  const int64_t block = chunk % (conv.blocks * args.groups), n = chunk / (conv.blocks * args.groups);
+  const int64_t d0 = chunk % image.d.out;
+  chunk /= image.d.out;
+  const int64_t block = chunk % (conv.blocks * image.groups), n = chunk / (conv.blocks * image.groups);
   const int64_t g = block / conv.blocks, row0 = block % conv.blocks * t.rows;
-  const int64_t rows = smaller(t.rows, args.rows - row0);
-  const int64_t out_h = smaller(t.tile_h, args.h.out - h0), out_w = smaller(t.tile_w, args.w.out - w0);
-  const T* x = static_cast<const T*>(args.x) + n * args.x_batch + g * args.x_group;
-  T* y = static_cast<T*>(args.y) + n * args.y_batch + g * args.y_group + row0 * args.y_row + h0 * args.y_h +
-         w0 * args.y_w;
+  const int64_t rows = smaller(t.rows, image.rows - row0);
+  const int64_t out_h = smaller(t.tile_h, image.h.out - h0), out_w = smaller(t.tile_w, image.w.out - w0);
+  const T* x = static_cast<const T*>(args.x) + n * image.x.outer + g * image.x.group;
+  T* y = static_cast<T*>(args.y) + n * args.y_at.outer + g * args.y_at.group + row0 * args.y_at.channel +
+         d0 * args.y_at.d + h0 * args.y_at.h + w0 * args.y_at.w;
   const T* weights = conv.weights + block * conv.block_size;
-  const T* bias = args.bias ? static_cast<const T*>(args.bias) + g * args.rows + row0 : nullptr;
+  const T* bias = args.bias ? static_cast<const T*>(args.bias) + g * image.rows + row0 : nullptr;
   T* planes = reinterpret_cast<T*>(static_cast<char*>(conv.run->scratch) + t.table_bytes + t.shared_bytes +
                                    slot * t.slot_bytes);
   int64_t c0 = 0;
   do {
-    const int64_t channels = smaller(t.depth, args.depth - c0), k = channels * conv.taps;
-    const bool copied = t.period_h > 0, last = c0 + channels == args.depth;
+    const int64_t channels = smaller(t.depth, image.depth - c0), k = channels * conv.taps;
+    const bool copied = t.period_h > 0, last = c0 + channels == image.depth;
     const T* base = planes;
     if (copied)
-      fill_planes(args, planes, x, c0, channels, h0, w0, out_h);
+      fill_planes(image, planes, x, c0, channels, d0, h0, w0, out_h);
     else
-      base = x + c0 * args.x_channel + h0 * args.x_h + w0 * args.x_w;
+      base = x + c0 * image.x.channel + d0 * image.x.d + h0 * image.x.h + w0 * image.x.w;
     const auto multiply_block = rows <= 2 ? conv_block<T, kWideVecs> : conv_block<T, kTileVecs>;
     multiply_block(conv, base, weights, y, last ? bias : nullptr, k, rows, out_h, out_w, c0 == 0, copied);
     weights += k * rows;
     c0 += channels;
-  } while (c0 < args.depth);
+  } while (c0 < image.depth);
 }
 
 template <class T>
 void conv_implicit(const ConvArgs* args, const Run* run) {
-  const ConvTiling& t = args->tiling;
+  const ConvImage& image = args->image;
+  const ConvTiling& t = image.tiling;
+  const ConvStrides& at = args->weight_at;
   Run limited = *run;
   limited.threads = static_cast<int>(smaller(run->threads, t.slots));
   Conv<T> conv{args,
                run,
-               args->h.taps * args->w.taps,
-               parts(args->rows, t.rows),
-               parts(args->h.out, t.tile_h),
-               parts(args->w.out, t.tile_w),
+               image.d.taps * image.h.taps * image.w.taps,
+               parts(image.rows, t.rows),
+               parts(image.h.out, t.tile_h),
+               parts(image.w.out, t.tile_w),
                static_cast<int64_t*>(run->scratch),
                reinterpret_cast<T*>(static_cast<char*>(run->scratch) + t.table_bytes),
                0,
                false};
-  conv.block_size = t.rows * args->depth * conv.taps + kConvSlack;
-  conv.dense = args->w_w == 1 && args->w_h == args->w.taps && args->w_channel == conv.taps;
-  fill_offsets(*args, conv.offsets);
-  const int64_t blocks = args->groups * conv.blocks;
+  conv.block_size = t.rows * image.depth * conv.taps + kConvSlack;
+  conv.dense = at.w == 1 && (image.h.taps == 1 || at.h == image.w.taps) &&
+               (image.d.taps == 1 || at.d == image.h.taps * image.w.taps) && at.channel == conv.taps;
+  fill_offsets(image, conv.offsets);
+  const int64_t blocks = image.groups * conv.blocks;
   run->parallel(&limited, blocks, pack_weights<T>, &conv);
-  run->parallel(&limited, args->batch * blocks * conv.tiles_h * conv.tiles_w, conv_chunk<T>, &conv);
+  run->parallel(&limited, image.batch * blocks * image.d.out * conv.tiles_h * conv.tiles_w, conv_chunk<T>,
+                &conv);
 }
 
 MO_ISA_END
@@ -273,11 +283,13 @@ MO_ISA_END
 namespace markone::MARKONE_ISA {
 
 void fill_conv_weight_grad(ConvKernels* table);
+void fill_unfold(ConvKernels* table);
 
 void fill_conv(ConvKernels* table) {
   table->conv_implicit[kF32] = {conv_implicit<float>, MO_KERNEL_NAME("conv_implicit_f32")};
   table->conv_implicit[kF64] = {conv_implicit<double>, MO_KERNEL_NAME("conv_implicit_f64")};
   fill_conv_weight_grad(table);
+  fill_unfold(table);
 }
 
 }  // namespace markone::MARKONE_ISA

@@ -75,58 +75,63 @@ template <class T>
 void sum_chunk(void* context, int64_t chunk, int slot) {
   const WeightGrad<T>& grad = *static_cast<const WeightGrad<T>*>(context);
   const ConvWeightGradArgs& args = *grad.args;
-  const ConvTiling& t = args.tiling;
+  const ConvImage& image = args.image;
+  const ConvStrides& at = args.gradient_at;
+  const ConvTiling& t = image.tiling;
   const int64_t row0 = chunk % grad.row_blocks * t.rows;
   chunk /= grad.row_blocks;
   const int64_t c0 = chunk % grad.depth_blocks * t.depth;
   chunk /= grad.depth_blocks;
-  const int64_t g = chunk % args.groups, part = chunk / args.groups;
-  const int64_t rows = smaller(t.rows, args.rows - row0), channels = smaller(t.depth, args.depth - c0);
+  const int64_t g = chunk % image.groups, part = chunk / image.groups;
+  const int64_t rows = smaller(t.rows, image.rows - row0), channels = smaller(t.depth, image.depth - c0);
   const int64_t width = (grad.tall ? 1 : kTileVecs) * kLanes<T>;
   const int64_t k = channels * grad.taps;
   const bool copied = t.period_h > 0;
   T* planes = reinterpret_cast<T*>(static_cast<char*>(grad.run->scratch) + t.table_bytes + t.shared_bytes +
                                    slot * t.slot_bytes);
   // Planes first, then the packed gradient.
-  T* packed = planes + (copied ? t.depth * t.period_h * t.period_w * t.plane : 0);
-  T* sums = grad.sums + part * grad.sum_size + (g * args.depth + c0) * grad.taps * grad.sum_row + row0;
+  T* packed = planes + (copied ? t.depth * image.d.taps * t.period_h * t.period_w * t.plane : 0);
+  T* sums = grad.sums + part * grad.sum_size + (g * image.depth + c0) * grad.taps * grad.sum_row + row0;
   bool first = true;
-  const int64_t end = smaller(args.batch, (part + 1) * args.images);
-  for (int64_t n = part * args.images; n < end; ++n) {
-    const T* x = static_cast<const T*>(args.x) + n * args.x_batch + g * args.x_group;
-    for (int64_t h0 = 0; h0 < args.h.out; h0 += t.tile_h) {
-      for (int64_t w0 = 0; w0 < args.w.out; w0 += t.tile_w, first = false) {
-        const int64_t out_h = smaller(t.tile_h, args.h.out - h0), out_w = smaller(t.tile_w, args.w.out - w0);
+  const int64_t end = smaller(image.batch, (part + 1) * args.images);
+  for (int64_t at_image = part * args.images * image.d.out; at_image < end * image.d.out; ++at_image) {
+    const int64_t n = at_image / image.d.out, d0 = at_image % image.d.out;
+    const T* x = static_cast<const T*>(args.x) + n * image.x.outer + g * image.x.group;
+    for (int64_t h0 = 0; h0 < image.h.out; h0 += t.tile_h) {
+      for (int64_t w0 = 0; w0 < image.w.out; w0 += t.tile_w, first = false) {
+        const int64_t out_h = smaller(t.tile_h, image.h.out - h0);
+        const int64_t out_w = smaller(t.tile_w, image.w.out - w0);
         Walk<T> walk{planes, nullptr, t.width, 1, out_h, out_w, packed, nullptr, grad.sum_row, !first};
         if (copied) {
-          fill_planes(args, planes, x, c0, channels, h0, w0, out_h);
+          fill_planes(image, planes, x, c0, channels, d0, h0, w0, out_h);
         } else {
-          walk.row = args.h.out > 1 ? args.h.stride * args.x_h : 0;
-          walk.col = args.w.out > 1 ? args.w.stride * args.x_w : 1;
-          walk.x = x + c0 * args.x_channel + h0 * walk.row + w0 * walk.col;
+          walk.row = image.h.out > 1 ? image.h.stride * image.x.h : 0;
+          walk.col = image.w.out > 1 ? image.w.stride * image.x.w : 1;
+          // Of depth 0 the product may not fit.
+          walk.x = x + c0 * image.x.channel + (d0 ? d0 * image.d.stride * image.x.d : 0) + h0 * walk.row +
+                   w0 * walk.col;
         }
         for (int64_t m = 0; m < rows; m += width) {
-          const T* from = static_cast<const T*>(args.gradient) + n * args.g_batch + g * args.g_group +
-                          (row0 + m) * args.g_row + h0 * args.g_h + w0 * args.g_w;
+          const T* from = static_cast<const T*>(args.gradient) + n * at.outer + g * at.group +
+                          (row0 + m) * at.channel + d0 * at.d + h0 * at.h + w0 * at.w;
           const int64_t count = smaller(width, rows - m);
-          if (args.g_h == out_w * args.g_w) {
-            pack<T>(packed, from, args.g_row, args.g_w, count, out_h * out_w, width);
+          if (at.h == out_w * at.w) {
+            pack<T>(packed, from, at.channel, at.w, count, out_h * out_w, width);
           } else {
             for (int64_t h = 0; h < out_h; ++h)
-              pack<T>(packed + h * out_w * width, from + h * args.g_h, args.g_row, args.g_w, count, out_w,
-                      width);
+              pack<T>(packed + h * out_w * width, from + h * at.h, at.channel, at.w, count, out_w, width);
           }
           const int64_t tall = grad.tall ? kTallRows : kTileRows;
           const int64_t panels = parts(k, tall), base = k / panels, longer = k % panels;
-          for (int64_t i = 0, at = 0; i < panels; ++i) {
+          for (int64_t i = 0, row = 0; i < panels; ++i) {
             const int height = static_cast<int>(base + (i < longer));
-            walk.offset = grad.offsets + at;
-            walk.sum = sums + at * grad.sum_row + m;
+            walk.offset = grad.offsets + row;
+            walk.sum = sums + row * grad.sum_row + m;
             if (grad.tall)
               with_rows<kTallRows>(height, [&]<int kRows>() { filter_tile<T, kRows, 1>(walk); });
             else
               with_rows<kTileRows>(height, [&]<int kRows>() { filter_tile<T, kRows, kTileVecs>(walk); });
-            at += height;
+            row += height;
           }
         }
       }
@@ -139,46 +144,48 @@ template <class T>
 void add_chunk(void* context, int64_t chunk, int) {
   const WeightGrad<T>& grad = *static_cast<const WeightGrad<T>*>(context);
   const ConvWeightGradArgs& args = *grad.args;
-  const int64_t g = chunk / args.depth, c = chunk % args.depth;
-  T* out = static_cast<T*>(args.weight) + (g * args.rows * args.depth + c) * grad.taps;
+  const ConvImage& image = args.image;
+  const int64_t g = chunk / image.depth, c = chunk % image.depth;
+  T* out = static_cast<T*>(args.weight) + (g * image.rows * image.depth + c) * grad.taps;
   T* sums = grad.sums + chunk * grad.taps * grad.sum_row;
   for (int64_t i = 0; i < grad.taps; ++i) {
     T* sum = sums + i * grad.sum_row;
-    for (int64_t m = 0; m < args.rows; m += kLanes<T>) {
+    for (int64_t m = 0; m < image.rows; m += kLanes<T>) {
       Vec<T> total = Vec<T>::load(sum + m);
       for (int64_t part = 1; part < args.parts; ++part)
         total = total + Vec<T>::load(sum + part * grad.sum_size + m);
       total.store(sum + m);
     }
-    for (int64_t m = 0; m < args.rows; ++m) out[m * args.depth * grad.taps + i] = sum[m];
+    for (int64_t m = 0; m < image.rows; ++m) out[m * image.depth * grad.taps + i] = sum[m];
   }
 }
 
 template <class T>
 void weight_grad(const ConvWeightGradArgs* args, const Run* run) {
-  const ConvTiling& t = args->tiling;
+  const ConvImage& image = args->image;
+  const ConvTiling& t = image.tiling;
   Run limited = *run;
   limited.threads = static_cast<int>(smaller(run->threads, t.slots));
   WeightGrad<T> grad{args,
                      run,
-                     args->h.taps * args->w.taps,
-                     parts(args->depth, t.depth),
-                     parts(args->rows, t.rows),
-                     parts(args->h.out, t.tile_h),
-                     parts(args->w.out, t.tile_w),
+                     image.d.taps * image.h.taps * image.w.taps,
+                     parts(image.depth, t.depth),
+                     parts(image.rows, t.rows),
+                     parts(image.h.out, t.tile_h),
+                     parts(image.w.out, t.tile_w),
                      0,
                      0,
                      static_cast<int64_t*>(run->scratch),
                      reinterpret_cast<T*>(static_cast<char*>(run->scratch) + t.table_bytes),
-                     smaller(args->rows, t.rows) <= kLanes<T>};
+                     smaller(image.rows, t.rows) <= kLanes<T>};
   const int64_t width = (grad.tall ? 1 : kTileVecs) * kLanes<T>;
   static_assert(kConvPanel % (kTileVecs * kLanes<T>) == 0 && kTileVecs * kLanes<T> <= kConvTile);
-  grad.sum_row = parts(args->rows, width) * width;
-  grad.sum_size = args->groups * args->depth * grad.taps * grad.sum_row;
-  fill_offsets(*args, grad.offsets);
-  run->parallel(&limited, args->parts * args->groups * grad.depth_blocks * grad.row_blocks, sum_chunk<T>,
+  grad.sum_row = parts(image.rows, width) * width;
+  grad.sum_size = image.groups * image.depth * grad.taps * grad.sum_row;
+  fill_offsets(image, grad.offsets);
+  run->parallel(&limited, args->parts * image.groups * grad.depth_blocks * grad.row_blocks, sum_chunk<T>,
                 &grad);
-  run->parallel(&limited, args->groups * args->depth, add_chunk<T>, &grad);
+  run->parallel(&limited, image.groups * image.depth, add_chunk<T>, &grad);
 }
 
 MO_ISA_END

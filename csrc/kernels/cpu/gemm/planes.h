@@ -61,38 +61,48 @@ void fill_plane(T* to, const T* x, const ConvAxis& h, const ConvAxis& w, int64_t
   }
 }
 
-// The planes of channels [c0, c0 + count) for the outputs from (h0, w0) on: plane (c, r, s) at
-// ((c * period_h + r) * period_w + s) * plane.
-template <class T, class Args>
-void fill_planes(const Args& args, T* to, const T* x, int64_t c0, int64_t count, int64_t h0, int64_t w0,
-                 int64_t out_rows) {
-  const ConvTiling& t = args.tiling;
-  const int64_t rows = out_rows + (args.h.taps - 1) / t.period_h * t.step_h;
+// The planes of channels [c0, c0 + count) for the outputs of depth d0 from (h0, w0) on: plane (c, q, r, s) at
+// (((c * d.taps + q) * period_h + r) * period_w + s) * plane.
+template <class T>
+void fill_planes(const ConvImage& image, T* to, const T* x, int64_t c0, int64_t count, int64_t d0, int64_t h0,
+                 int64_t w0, int64_t out_rows) {
+  const ConvTiling& t = image.tiling;
+  const int64_t rows = out_rows + (image.h.taps - 1) / t.period_h * t.step_h;
   for (int64_t c = c0; c < c0 + count; ++c) {
-    for (int64_t r = 0; r < t.period_h; ++r) {
-      for (int64_t s = 0; s < t.period_w; ++s, to += t.plane) {
-        fill_plane(to, x + c * args.x_channel, args.h, args.w, args.x_h, args.x_w,
-                   h0 * args.h.stride + r * args.h.dilation - args.h.pad,
-                   w0 * args.w.stride + s * args.w.dilation - args.w.pad, rows, t.width);
-        // The last row's zeros to the right, where a row shares them with the next one.
-        zero_run(to + rows * t.width, kConvShared);
+    for (int64_t q = 0; q < image.d.taps; ++q) {
+      const int64_t id = d0 * image.d.stride + q * image.d.dilation - image.d.pad;
+      const bool inside = id >= 0 && id < image.d.in;
+      for (int64_t r = 0; r < t.period_h; ++r) {
+        for (int64_t s = 0; s < t.period_w; ++s, to += t.plane) {
+          if (inside)
+            fill_plane(to, x + c * image.x.channel + id * image.x.d, image.h, image.w, image.x.h, image.x.w,
+                       h0 * image.h.stride + r * image.h.dilation - image.h.pad,
+                       w0 * image.w.stride + s * image.w.dilation - image.w.pad, rows, t.width);
+          else
+            zero_run(to, rows * t.width);
+          // The last row's zeros to the right, where a row shares them with the next one.
+          zero_run(to + rows * t.width, kConvShared);
+        }
       }
     }
   }
 }
 
-// The offset of each (c, r, s) of a block of channels from the output's own place.
-template <class Args>
-void fill_offsets(const Args& args, int64_t* to) {
-  const ConvTiling& t = args.tiling;
-  for (int64_t c = 0; c < smaller(t.depth, args.depth); ++c) {
-    for (int64_t r = 0; r < args.h.taps; ++r) {
-      for (int64_t s = 0; s < args.w.taps; ++s) {
-        if (t.period_h == 0)
-          *to++ = c * args.x_channel + r * args.h.dilation * args.x_h + s * args.w.dilation * args.x_w;
-        else
-          *to++ = ((c * t.period_h + r % t.period_h) * t.period_w + s % t.period_w) * t.plane +
-                  r / t.period_h * t.step_h * t.width + s / t.period_w * t.step_w;
+// The offset of each (c, q, r, s) of a block of channels from the output's own place.
+MO_INLINE void fill_offsets(const ConvImage& image, int64_t* to) {
+  const ConvTiling& t = image.tiling;
+  for (int64_t c = 0; c < smaller(t.depth, image.depth); ++c) {
+    for (int64_t q = 0; q < image.d.taps; ++q) {
+      for (int64_t r = 0; r < image.h.taps; ++r) {
+        for (int64_t s = 0; s < image.w.taps; ++s) {
+          if (t.period_h == 0)
+            *to++ = c * image.x.channel + q * image.d.dilation * image.x.d +
+                    r * image.h.dilation * image.x.h + s * image.w.dilation * image.x.w;
+          else
+            *to++ = (((c * image.d.taps + q) * t.period_h + r % t.period_h) * t.period_w + s % t.period_w) *
+                        t.plane +
+                    r / t.period_h * t.step_h * t.width + s / t.period_w * t.step_w;
+        }
       }
     }
   }

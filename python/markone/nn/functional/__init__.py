@@ -6,6 +6,7 @@ from .activation import *  # noqa: F403
 from .conv import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .norm import *  # noqa: F403
+from .padding import *  # noqa: F403
 from .pool import *  # noqa: F403
 from .vision import *  # noqa: F403
 

@@ -16,7 +16,6 @@ __all__ = [
     "Upsample",
     "UpsamplingBilinear2d",
     "UpsamplingNearest2d",
-    "ZeroPad2d",
 ]
 
 
@@ -58,24 +57,6 @@ class Unflatten(Module):
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
-
-
-class ZeroPad2d(Module):
-    """Zeros around an image.
-
-    Args:
-        padding: left, right, top, bottom; or one number for all.
-    """
-
-    def __init__(self, padding: int | tuple[int, int, int, int]) -> None:
-        super().__init__()
-        self.padding = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.pad(input, self.padding)
-
-    def extra_repr(self) -> str:
-        return f"{self.padding}"
 
 
 class Upsample(Module):
