@@ -26,15 +26,15 @@ struct ResampleDim {
   double scale;  // source places per output
 };
 // Forward reads [planes, rows.size, columns.size] and writes [planes, rows.out, columns.out]; the gradient
-// the other way round. Scratch: for each dimension out * (kResampleScratch + 8 * taps) bytes, then rows of
-// columns.size elements, one a thread.
+// the other way round. Scratch: for each dimension out * (kResampleScratch + 8 * taps) bytes, then for each
+// thread the larger of columns.size and kResampleRows * columns.out elements.
 struct ResampleArgs {
   int64_t planes;
   ResampleDim rows, columns;
   const void* in;
   void* out;
 };
-enum : int64_t { kResampleScratch = 16 };
+enum : int64_t { kResampleScratch = 16, kResampleRows = 4 };
 
 // y[n, c, p] = x[n, c] at the place grid[n, p], which holds (x, y) or (x, y, z) with -1 and 1 the borders.
 enum : int64_t { kGridBilinear, kGridNearest, kGridBicubic };

@@ -61,9 +61,10 @@ Array pass(const char* op, const ResampleArgs& args, const Array& in, const Dims
   call.args = args;
   call.read(&ResampleArgs::in, in);
   call.write(&ResampleArgs::out, out);
+  const int64_t row = std::max(args.columns.size, checked_mul(op, kResampleRows, args.columns.out));
   const int64_t bytes =
       checked_add(op, checked_add(op, taps_bytes(op, args.rows), taps_bytes(op, args.columns)),
-                  checked_mul(op, num_threads() * size_of(dtype), args.columns.size));
+                  checked_mul(op, num_threads() * size_of(dtype), row));
   const auto work = static_cast<double>(grad ? in.numel() : out.numel());
   call.submit(work * 2 * static_cast<double>(args.rows.taps + args.columns.taps), bytes);
   return out;

@@ -34,12 +34,30 @@ MO_INLINE void add_row(const C* x, C a, int64_t n, C* out) {
   if (i < n) (V::load(out + i, n - i) + va * V::load(x + i, n - i)).store(out + i, n - i);
 }
 
+// An output row from one row of the input.
+template <class C>
+MO_INLINE void along_row(const C* row, const Taps1<C>& t, int64_t n, C* out) {
+  for (int64_t j = 0; j < n; ++j) {
+    const C* from = row + t.first[j];
+    const C* weight = t.weight + j * t.taps;
+    const int64_t count = t.count[j];
+    C total = weight[0] * from[0];
+    if (count == 2) {  // linear, without a loop
+      total += weight[1] * from[1];
+    } else {
+      for (int64_t k = 1; k < count; ++k) total += weight[k] * from[k];
+    }
+    out[j] = total;
+  }
+}
+
 template <class C>
 struct Resample {
+  using V = Vec<C>;
   const ResampleArgs* a;
   Taps1<C> rows, columns;
-  C* buffers;  // a row of the input for each slot
-  int64_t per_task;
+  C* buffers;  // for each slot as much as ResampleArgs says
+  int64_t per_slot, per_task;
 
   static void task(void* context, int64_t task, int slot) {
     const auto& s = *static_cast<const Resample*>(context);
@@ -52,18 +70,49 @@ struct Resample {
       C* out = static_cast<C*>(s.a->out) + r * w.out;
       const C* row = in;
       if (w.mode == kResampleCopy || s.rows.count[i] > 1) {
-        C* to = w.mode == kResampleCopy ? out : s.buffers + slot * w.size;
+        C* to = w.mode == kResampleCopy ? out : s.buffers + slot * s.per_slot;
         blend_rows(in, w.size, s.rows.weight + i * s.rows.taps, s.rows.count[i], w.size, to);
         if (w.mode == kResampleCopy) continue;
         row = to;
       }
       // A single tap of a row has weight 1.
-      for (int64_t j = 0; j < w.out; ++j) {
-        const C* from = row + s.columns.first[j];
-        const C* weight = s.columns.weight + j * s.columns.taps;
-        C total = weight[0] * from[0];
-        for (int64_t k = 1; k < s.columns.count[j]; ++k) total += weight[k] * from[k];
-        out[j] = total;
+      along_row(row, s.columns, w.out, out);
+    }
+  }
+  // Where there are more rows of output than of input: each row of input along itself once, then blended. A
+  // slot keeps the last four.
+  static void columns_first(void* context, int64_t task, int slot) {
+    const auto& s = *static_cast<const Resample*>(context);
+    const ResampleDim &h = s.a->rows, &w = s.a->columns;
+    const int64_t all = s.a->planes * h.out;
+    const int64_t last = (task + 1) * s.per_task < all ? (task + 1) * s.per_task : all;
+    C* kept = s.buffers + slot * s.per_slot;
+    int64_t kept_row[4] = {-1, -1, -1, -1};
+    for (int64_t r = task * s.per_task; r < last; ++r) {
+      const int64_t i = r % h.out, count = s.rows.count[i];
+      const C* from[4] = {};
+      V weight[4] = {V(0), V(0), V(0), V(0)};
+      for (int64_t k = 0; k < count; ++k) {
+        const int64_t row = r / h.out * h.size + s.rows.first[i] + k;
+        C* to = kept + (row & 3) * w.out;
+        if (kept_row[row & 3] != row)
+          along_row(static_cast<const C*>(s.a->in) + row * w.size, s.columns, w.out, to);
+        kept_row[row & 3] = row;
+        from[k] = to;
+        weight[k] = V(s.rows.weight[i * s.rows.taps + k]);
+      }
+      C* out = static_cast<C*>(s.a->out) + r * w.out;
+      for (int64_t c = 0; c < w.out; c += V::kLanes) {
+        const int64_t left = w.out - c;
+        if (left >= V::kLanes) {
+          V total = weight[0] * V::load(from[0] + c);
+          for (int64_t k = 1; k < count; ++k) total = total + weight[k] * V::load(from[k] + c);
+          total.store(out + c);
+        } else {
+          V total = weight[0] * V::load(from[0] + c, left);
+          for (int64_t k = 1; k < count; ++k) total = total + weight[k] * V::load(from[k] + c, left);
+          total.store(out + c, left);
+        }
       }
     }
   }
@@ -71,7 +120,7 @@ struct Resample {
   static void grad_task(void* context, int64_t plane, int slot) {
     const auto& s = *static_cast<const Resample*>(context);
     const ResampleDim &h = s.a->rows, &w = s.a->columns;
-    C* buffer = s.buffers + slot * w.size;
+    C* buffer = s.buffers + slot * s.per_slot;
     C* out = static_cast<C*>(s.a->out) + plane * h.size * w.size;
     for (int64_t i = 0; i < h.size * w.size; ++i) out[i] = 0;
     for (int64_t i = 0; i < h.out; ++i) {
@@ -95,16 +144,24 @@ struct Resample {
   static void kernel(const ResampleArgs* args, const Run* run) {
     char* scratch = static_cast<char*>(run->scratch);
     char* second = scratch + Taps1<C>::bytes(args->rows);
-    const int64_t cost = args->columns.size + args->columns.out;
-    Resample s{args, Taps1<C>(args->rows, scratch), Taps1<C>(args->columns, second),
-               reinterpret_cast<C*>(second + Taps1<C>::bytes(args->columns)),
+    const ResampleDim &h = args->rows, &w = args->columns;
+    const int64_t cost = w.size + w.out;
+    const int64_t per_slot = w.size > kResampleRows * w.out ? w.size : kResampleRows * w.out;
+    Resample s{args,
+               Taps1<C>(h, scratch),
+               Taps1<C>(w, second),
+               reinterpret_cast<C*>(second + Taps1<C>::bytes(w)),
+               per_slot,
                cost < kResampleTask ? kResampleTask / cost : 1};
-    fill_taps(args->rows, s.rows);
-    if (args->columns.mode != kResampleCopy) fill_taps(args->columns, s.columns);
+    fill_taps(h, s.rows);
+    if (w.mode != kResampleCopy) fill_taps(w, s.columns);
+    const int64_t tasks = (args->planes * h.out + s.per_task - 1) / s.per_task;
     if (kGrad)
       run->parallel(run, args->planes, grad_task, &s);
+    else if (h.out > h.size && h.taps <= kResampleRows && w.mode != kResampleCopy)
+      run->parallel(run, tasks, columns_first, &s);
     else
-      run->parallel(run, (args->planes * args->rows.out + s.per_task - 1) / s.per_task, task, &s);
+      run->parallel(run, tasks, task, &s);
   }
 };
 
