@@ -29,6 +29,8 @@ void bind_recurrent(py::module_& m);
 void bind_reduce(py::module_& m);
 void bind_softmax(py::module_& m);
 void bind_norm(py::module_& m);
+void bind_sort(py::module_& m);
+void bind_scan(py::module_& m);
 void bind_pool(py::module_& m);
 void bind_vision(py::module_& m);
 void bind_random(py::module_& m);

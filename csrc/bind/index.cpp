@@ -14,6 +14,14 @@ std::vector<Array> arrays_of(const Indices& indices) {
   return out;
 }
 
+IndexWrite write_of(const char* op, const std::string& reduce) {
+  constexpr const char* kNames[kWriteCount] = {"put", "sum", "prod", "amax", "amin"};
+  for (int i = 0; i < kWriteCount; ++i) {
+    if (reduce == kNames[i]) return static_cast<IndexWrite>(i);
+  }
+  fail(ErrorKind::kValue, op, "reduce is '", reduce, "', wants put, sum, prod, amax or amin");
+}
+
 }  // namespace
 
 void bind_index(py::module_& m) {
@@ -24,12 +32,30 @@ void bind_index(py::module_& m) {
   m.def(
       "index_put_into",
       [](const Array& x, const Indices& indices, const Array& values, bool accumulate) {
-        index_put_into(x, arrays_of(indices), values, accumulate);
+        index_write_into(x, arrays_of(indices), values, accumulate ? kWriteAdd : kWritePut);
       },
       py::arg("x"), py::arg("indices"), py::arg("values"), py::arg("accumulate"));
+  m.def(
+      "index_reduce_into",
+      [](const Array& x, const Indices& indices, const Array& values, const std::string& reduce) {
+        index_write_into(x, arrays_of(indices), values, write_of("index_reduce_", reduce));
+      },
+      py::arg("x"), py::arg("indices"), py::arg("values"), py::arg("reduce"),
+      "x[indices] combined with the values by put, sum, prod, amax or amin, in the order of the indices.");
   m.def("gather", &gather, py::arg("x"), py::arg("dim"), py::arg("index"));
-  m.def("scatter_into", &scatter_into, py::arg("x"), py::arg("dim"), py::arg("index"), py::arg("src"),
-        py::arg("accumulate"));
+  m.def(
+      "scatter_into",
+      [](const Array& x, int64_t dim, const Array& index, const Array& src, bool accumulate) {
+        scatter_into(x, dim, index, src, accumulate ? kWriteAdd : kWritePut);
+      },
+      py::arg("x"), py::arg("dim"), py::arg("index"), py::arg("src"), py::arg("accumulate"));
+  m.def(
+      "scatter_reduce_into",
+      [](const Array& x, int64_t dim, const Array& index, const Array& src, const std::string& reduce) {
+        scatter_into(x, dim, index, src, write_of("scatter_reduce_", reduce));
+      },
+      py::arg("x"), py::arg("dim"), py::arg("index"), py::arg("src"), py::arg("reduce"),
+      "x at the places of index along dim combined with src by put, sum, prod, amax or amin.");
   m.def("nonzero", &nonzero, py::arg("x"), "The coordinates of what is not zero: int64 [count, ndim].");
   m.def("cat", &cat, py::arg("arrays"), py::arg("dim"));
   m.def("arange", &arange, py::arg("start"), py::arg("step"), py::arg("count"), py::arg("dtype"));

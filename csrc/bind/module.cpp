@@ -58,6 +58,8 @@ PYBIND11_MODULE(_C, m) {
   bind_reduce(m);
   bind_softmax(m);
   bind_norm(m);
+  bind_sort(m);
+  bind_scan(m);
   bind_pool(m);
   bind_vision(m);
   bind_random(m);

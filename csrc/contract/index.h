@@ -8,11 +8,14 @@
 
 namespace markone {
 
+// How a write combines what is there with what comes; NaN wins a maximum and a minimum.
+enum IndexWrite : int32_t { kWritePut, kWriteAdd, kWriteMul, kWriteMax, kWriteMin, kWriteCount };
+
 // Advanced indexing. `count` index tuples: tuple i is index[0][i], index[1][i] ... index[index_count - 1][i],
 // each in [-size[k], size[k]), and chooses the slice of x at sum of index[k][i] * x_index_stride[k]. A slice
 // has the shape `shape` (ndim >= 1, coalesced, no size 0) with x_stride in x and y_stride in y, where slice i
-// starts at i * y_index_stride. Strides are in elements. index_get writes y; index_put and index_add write x,
-// and where tuples are equal they act in the order of i. A tuple outside is reported; index_get leaves zeros
+// starts at i * y_index_stride. Strides are in elements. index_get writes y; index_write combines x with y,
+// and where tuples are equal it acts in the order of i. A tuple outside is reported; index_get leaves zeros
 // for it.
 struct IndexArgs {
   int64_t count;
@@ -30,8 +33,8 @@ struct IndexArgs {
 };
 
 // Along the last dimension of the index's shape (ndim >= 1, no size 0, the other dimensions in any order):
-// y[.., j] = x[.., index[.., j]] (gather), x[.., index[.., j]] = or += y[.., j] (scatter, scatter_add), in
-// the order of j. index[..] is in [-size, size); what is outside is reported, and gather leaves zero for it.
+// y[.., j] = x[.., index[.., j]] (gather), or x[.., index[.., j]] combined with y[.., j] (scatter), in the
+// order of j. index[..] is in [-size, size); what is outside is reported, and gather leaves zero for it.
 struct GatherArgs {
   int64_t ndim;
   int64_t shape[8];
@@ -66,11 +69,9 @@ struct ArangeArgs {
 
 struct IndexKernels {
   Entry<IndexArgs> index_get[kDTypeCount];
-  Entry<IndexArgs> index_put[kDTypeCount];
-  Entry<IndexArgs> index_add[kDTypeCount];
+  Entry<IndexArgs> index_write[kWriteCount][kDTypeCount];
   Entry<GatherArgs> gather[kDTypeCount];
-  Entry<GatherArgs> scatter[kDTypeCount];
-  Entry<GatherArgs> scatter_add[kDTypeCount];
+  Entry<GatherArgs> scatter[kWriteCount][kDTypeCount];
   Entry<NonzeroArgs> nonzero;
   Entry<ArangeArgs> arange[kDTypeCount];
 };

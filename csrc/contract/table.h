@@ -14,7 +14,9 @@
 #include "contract/recurrent.h"
 #include "contract/reduce.h"
 #include "contract/run.h"
+#include "contract/scan.h"
 #include "contract/softmax.h"
+#include "contract/sort.h"
 #include "contract/vision.h"
 
 namespace markone {
@@ -29,7 +31,9 @@ struct KernelTable : ConvKernels,
                      RandomKernels,
                      RecurrentKernels,
                      ReduceKernels,
+                     ScanKernels,
                      SoftmaxKernels,
+                     SortKernels,
                      VisionKernels {
   const char* isa;
 };

@@ -104,15 +104,15 @@ Array index(const Array& x, const std::vector<Array>& indices) {
   return out;
 }
 
-void index_put_into(const Array& x, const std::vector<Array>& indices, const Array& values, bool accumulate) {
-  const char* op = "index_put_";
+void index_write_into(const Array& x, const std::vector<Array>& indices, const Array& values,
+                      IndexWrite mode) {
+  const char* op = mode <= kWriteAdd ? "index_put_" : "index_reduce_";
   check_writable(op, x);
   const IndexPlan plan = plan_index(op, x, indices);
   // The values are copied where they share memory with x, because they are read while x is written.
   Array y = cast(op, values, x.dtype()).expand(op, plan.result_shape);
   y = y.is_contiguous() && y.storage().get() != x.storage().get() ? y : clone(op, y);
-  const KernelTable& table = active_table();
-  run_index(op, (accumulate ? table.index_add : table.index_put)[x.dtype()], plan, x, y, true);
+  run_index(op, active_table().index_write[mode][x.dtype()], plan, x, y, true);
 }
 
 namespace {
@@ -159,17 +159,16 @@ Array gather(const Array& x, int64_t dim, const Array& index) {
   return out;
 }
 
-void scatter_into(const Array& x, int64_t dim, const Array& index, const Array& src, bool accumulate) {
-  const char* op = accumulate ? "scatter_add_" : "scatter_";
+void scatter_into(const Array& x, int64_t dim, const Array& index, const Array& src, IndexWrite mode) {
+  const char* op = mode == kWritePut ? "scatter_" : mode == kWriteAdd ? "scatter_add_" : "scatter_reduce_";
   check_writable(op, x);
   MO_CHECK_TYPE(src.dtype() == x.dtype(), op, "the source is ", name_of(src.dtype()), " but the array ",
                 name_of(x.dtype()));
   MO_CHECK(src.ndim() == x.ndim(), op, "the source has shape ", src.shape(), " but the array ", x.shape());
-  const KernelTable& table = active_table();
   const bool shared = x.storage().get() == src.storage().get();
   const bool index_shared = x.storage().get() == index.storage().get();
-  run_gather(op, (accumulate ? table.scatter_add : table.scatter)[x.dtype()], x, dim,
-             index_shared ? clone(op, index) : index, shared ? clone(op, src) : src, true);
+  run_gather(op, active_table().scatter[mode][x.dtype()], x, dim, index_shared ? clone(op, index) : index,
+             shared ? clone(op, src) : src, true);
 }
 
 Array nonzero(const Array& x) {

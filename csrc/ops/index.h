@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "contract/index.h"
 #include "core/array.h"
 #include "ops/elementwise.h"
 
@@ -12,14 +13,15 @@ namespace markone {
 // first of them stood if they are neighbours, else in front. Raises IndexError for a value outside a
 // dimension.
 Array index(const Array& x, const std::vector<Array>& indices);
-// x[indices] = values or += values, in the order of the indices where they are equal. Values broadcast.
-void index_put_into(const Array& x, const std::vector<Array>& indices, const Array& values, bool accumulate);
+// x[indices] combined with the values, in the order of the indices where they are equal. Values broadcast.
+void index_write_into(const Array& x, const std::vector<Array>& indices, const Array& values,
+                      IndexWrite mode);
 
 // out[.., j, ..] = x[.., index[.., j, ..], ..] along `dim`: PyTorch's gather. The index may be smaller than x
 // in the other dimensions.
 Array gather(const Array& x, int64_t dim, const Array& index);
-// x[.., index[.., j, ..], ..] = or += src[.., j, ..] along `dim`, in the order of j.
-void scatter_into(const Array& x, int64_t dim, const Array& index, const Array& src, bool accumulate);
+// x[.., index[.., j, ..], ..] combined with src[.., j, ..] along `dim`, in the order of j.
+void scatter_into(const Array& x, int64_t dim, const Array& index, const Array& src, IndexWrite mode);
 
 // The coordinates of the elements that are not zero: int64 [count, ndim], row-major. It waits for the count,
 // so it cannot be recorded.

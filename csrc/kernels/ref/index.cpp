@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "kernels/common/scalar.h"
+#include "kernels/common/combine.h"
 
 namespace markone::ref {
 namespace {
@@ -14,30 +14,7 @@ namespace {
 constexpr int64_t kIndexChunkElements = 16384;
 constexpr int64_t kSliceChunk = 64;
 
-enum class IndexMode { kGet, kPut, kAdd };
-
-template <class T>
-MO_SCALAR T add_one(T a, T b) {
-  if constexpr (__is_same(T, float) || __is_same(T, double)) {
-    return a + b;
-  } else if constexpr (__is_same(T, BF16) || __is_same(T, F16)) {
-    return cast_one<T>(to_float(a) + to_float(b));
-  } else {
-    return cast_one<T>(
-        (Int(static_cast<int64_t>(Widen<T>::of(a))) + Int(static_cast<int64_t>(Widen<T>::of(b)))).v);
-  }
-}
-
-template <class T, IndexMode kMode>
-MO_SCALAR void act(T* x, T* y) {
-  if constexpr (kMode == IndexMode::kGet) {
-    *y = *x;
-  } else if constexpr (kMode == IndexMode::kPut) {
-    *x = *y;
-  } else {
-    *x = add_one(*x, *y);
-  }
-}
+constexpr int kIndexGet = -1;  // beside the ways to write
 
 struct IndexContext {
   const IndexArgs* args;
@@ -60,7 +37,7 @@ MO_SCALAR bool place(const IndexArgs* args, const Run* run, int64_t i, bool says
 }
 
 // Elements [begin, end) of a slice, in row-major order.
-template <class T, IndexMode kMode>
+template <class T, int kMode>
 void act_slice(const IndexArgs* args, T* x, T* y, bool inside, int64_t begin, int64_t end) {
   const int64_t last = args->ndim - 1, row = args->shape[last];
   const int64_t x_step = args->x_stride[last], y_step = args->y_stride[last];
@@ -76,13 +53,13 @@ void act_slice(const IndexArgs* args, T* x, T* y, bool inside, int64_t begin, in
     }
     if (!inside) {
       for (int64_t i = 0; i < n; ++i) from[i * y_step] = T{};
-    } else if (x_step == 1 && y_step == 1 && kMode != IndexMode::kAdd) {
-      const bool reads = kMode == IndexMode::kGet;
+    } else if (x_step == 1 && y_step == 1 && kMode <= kWritePut) {
+      const bool reads = kMode == kIndexGet;
       __builtin_memcpy(reads ? from : to, reads ? to : from, static_cast<size_t>(n) * sizeof(T));
     } else if (x_step == 1 && y_step == 1) {
-      for (int64_t i = 0; i < n; ++i) act<T, kMode>(to + i, from + i);
+      for (int64_t i = 0; i < n; ++i) act<kMode>(to + i, from + i);
     } else {
-      for (int64_t i = 0; i < n; ++i) act<T, kMode>(to + i * x_step, from + i * y_step);
+      for (int64_t i = 0; i < n; ++i) act<kMode>(to + i * x_step, from + i * y_step);
     }
     e += n;
   }
@@ -95,12 +72,11 @@ void get_chunk(void* context, int64_t chunk, int) {
   for (int64_t i = chunk * c.tuples; i < end; ++i) {
     int64_t at;
     const bool inside = place(c.args, c.run, i, true, &at);
-    act_slice<T, IndexMode::kGet>(c.args, static_cast<T*>(c.args->x) + at,
-                                  static_cast<T*>(c.args->y) + i * c.args->y_index_stride, inside, 0,
-                                  c.slice);
+    act_slice<T, kIndexGet>(c.args, static_cast<T*>(c.args->x) + at,
+                            static_cast<T*>(c.args->y) + i * c.args->y_index_stride, inside, 0, c.slice);
   }
 }
-template <class T, IndexMode kMode>
+template <class T, int kMode>
 void put_chunk(void* context, int64_t chunk, int) {
   const auto& c = *static_cast<const IndexContext*>(context);
   const int64_t begin = chunk * kSliceChunk,
@@ -113,11 +89,11 @@ void put_chunk(void* context, int64_t chunk, int) {
   }
 }
 
-template <class T, IndexMode kMode>
+template <class T, int kMode>
 void index_kernel(const IndexArgs* args, const Run* run) {
   IndexContext c{args, run, 1, 0, 0};
   for (int64_t d = 0; d < args->ndim; ++d) c.slice *= args->shape[d];
-  if constexpr (kMode == IndexMode::kGet) {
+  if constexpr (kMode == kIndexGet) {
     c.tuples = kIndexChunkElements / c.slice > 0 ? kIndexChunkElements / c.slice : 1;
     run->parallel(run, (args->count + c.tuples - 1) / c.tuples, get_chunk<T>, &c);
   } else {
@@ -132,7 +108,7 @@ struct GatherContext {
 };
 
 // Lines along the last dimension are independent of each other; one goes in order.
-template <class T, IndexMode kMode>
+template <class T, int kMode>
 void gather_chunk(void* context, int64_t chunk, int) {
   const auto& c = *static_cast<const GatherContext*>(context);
   const GatherArgs* args = c.args;
@@ -154,15 +130,15 @@ void gather_chunk(void* context, int64_t chunk, int) {
       T* y_at = y + j * args->y_stride[last];
       if (value < -args->size || value >= args->size) {
         c.run->report(c.run, line * n + j, value, -args->size, args->size);
-        if (kMode == IndexMode::kGet) *y_at = T{};
+        if (kMode == kIndexGet) *y_at = T{};
         continue;
       }
-      act<T, kMode>(x + (value < 0 ? value + args->size : value) * args->x_stride[last], y_at);
+      act<kMode>(x + (value < 0 ? value + args->size : value) * args->x_stride[last], y_at);
     }
   }
 }
 
-template <class T, IndexMode kMode>
+template <class T, int kMode>
 void gather_kernel(const GatherArgs* args, const Run* run) {
   GatherContext c{args, run, 1, 1};
   for (int64_t d = 0; d + 1 < args->ndim; ++d) c.lines *= args->shape[d];
@@ -217,51 +193,39 @@ void arange_kernel(const ArangeArgs* args, const Run* run) {
                 const_cast<ArangeArgs*>(args));
 }
 
-template <int kBytes>
-struct BitsOf;
-template <>
-struct BitsOf<1> {
-  using type = uint8_t;
-};
-template <>
-struct BitsOf<2> {
-  using type = uint16_t;
-};
-template <>
-struct BitsOf<4> {
-  using type = uint32_t;
-};
-template <>
-struct BitsOf<8> {
-  using type = uint64_t;
-};
-
 struct IndexNames {
-  const char *get, *put, *add, *gather, *scatter, *scatter_add, *arange;
+  const char *get, *gather, *arange, *write[kWriteCount], *scatter[kWriteCount];
 };
 
+template <int kType, int kMode = 0>
+void fill_index_writes(IndexKernels* table, const IndexNames& names) {
+  if constexpr (kMode < kWriteCount) {
+    using T = typename TypeOf<kType>::type;
+    table->index_write[kMode][kType] = {index_kernel<T, kMode>, names.write[kMode]};
+    table->scatter[kMode][kType] = {gather_kernel<T, kMode>, names.scatter[kMode]};
+    fill_index_writes<kType, kMode + 1>(table, names);
+  }
+}
 template <int kType = 0>
 void fill_index_types(IndexKernels* table, const IndexNames* names) {
   if constexpr (kType < kDTypeCount) {
     using T = typename TypeOf<kType>::type;
     using Raw = typename BitsOf<sizeof(T)>::type;
-    const IndexNames& n = names[kType];
-    table->index_get[kType] = {index_kernel<Raw, IndexMode::kGet>, n.get};
-    table->index_put[kType] = {index_kernel<Raw, IndexMode::kPut>, n.put};
-    table->index_add[kType] = {index_kernel<T, IndexMode::kAdd>, n.add};
-    table->gather[kType] = {gather_kernel<Raw, IndexMode::kGet>, n.gather};
-    table->scatter[kType] = {gather_kernel<Raw, IndexMode::kPut>, n.scatter};
-    table->scatter_add[kType] = {gather_kernel<T, IndexMode::kAdd>, n.scatter_add};
-    table->arange[kType] = {arange_kernel<T>, n.arange};
+    table->index_get[kType] = {index_kernel<Raw, kIndexGet>, names[kType].get};
+    table->gather[kType] = {gather_kernel<Raw, kIndexGet>, names[kType].gather};
+    table->arange[kType] = {arange_kernel<T>, names[kType].arange};
+    fill_index_writes<kType>(table, names[kType]);
     fill_index_types<kType + 1>(table, names);
   }
 }
 
 #define MO_INDEX_NAME(base, type) base "_" type "_ref"
-#define MO_INDEX_NAMES(t)                                                                         \
-  {MO_INDEX_NAME("index_get", t), MO_INDEX_NAME("index_put", t), MO_INDEX_NAME("index_add", t),   \
-   MO_INDEX_NAME("gather", t),    MO_INDEX_NAME("scatter", t),   MO_INDEX_NAME("scatter_add", t), \
-   MO_INDEX_NAME("arange", t)}
+#define MO_INDEX_WRITES(base, t)                                                                \
+  {MO_INDEX_NAME(base "_put", t), MO_INDEX_NAME(base "_add", t), MO_INDEX_NAME(base "_mul", t), \
+   MO_INDEX_NAME(base "_max", t), MO_INDEX_NAME(base "_min", t)}
+#define MO_INDEX_NAMES(t)                                                                 \
+  {MO_INDEX_NAME("index_get", t), MO_INDEX_NAME("gather", t), MO_INDEX_NAME("arange", t), \
+   MO_INDEX_WRITES("index", t), MO_INDEX_WRITES("scatter", t)}
 constexpr IndexNames kIndexNames[kDTypeCount] = {
     MO_INDEX_NAMES("f32"), MO_INDEX_NAMES("f64"), MO_INDEX_NAMES("bf16"), MO_INDEX_NAMES("f16"),
     MO_INDEX_NAMES("i64"), MO_INDEX_NAMES("i32"), MO_INDEX_NAMES("u8"),   MO_INDEX_NAMES("bool")};

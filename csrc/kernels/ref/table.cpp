@@ -9,6 +9,8 @@ void fill_recurrent(RecurrentKernels* table);
 void fill_reduce(ReduceKernels* table);
 void fill_norm(NormKernels* table);
 void fill_softmax(SoftmaxKernels* table);
+void fill_sort(SortKernels* table);
+void fill_scan(ScanKernels* table);
 void fill_pool(PoolKernels* table);
 void fill_vision(VisionKernels* table);
 void fill_random(RandomKernels* table);
@@ -23,6 +25,8 @@ void fill_table(KernelTable* table) {
   fill_reduce(table);
   fill_norm(table);
   fill_softmax(table);
+  fill_sort(table);
+  fill_scan(table);
   fill_pool(table);
   fill_vision(table);
   fill_random(table);

@@ -25,8 +25,10 @@ from . import random as _random
 from . import recurrent as _recurrent
 from . import reduce as _reduce
 from . import resample as _resample
+from . import scan as _scan
 from . import shape as _shape
 from . import softmax as _softmax
+from . import sort as _sort
 from . import special as _special
 from . import statistics as _statistics
 from .elementwise import functions as _elementwise
@@ -50,8 +52,10 @@ _MODULES = (
     _recurrent,
     _reduce,
     _resample,
+    _scan,
     _shape,
     _softmax,
+    _sort,
     _special,
     _statistics,
 )

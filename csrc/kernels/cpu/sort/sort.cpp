@@ -1,0 +1,318 @@
+// Stable sorting by digits (Knuth, The Art of Computer Programming 3, 5.2.5): each element becomes an
+// unsigned key of the same order with its index beside it; a few ranks are selected by digits from the top
+// first.
+#include "contract/sort.h"
+
+#include "kernels/common/scalar.h"
+#include "kernels/cpu/vec.h"
+
+MO_ISA_BEGIN
+
+// Lines this short are sorted by insertion: counting digits costs more.
+constexpr int64_t kInsertion = 32;
+constexpr int64_t kSortTask = 8192;  // elements that one task takes, about
+
+// An unsigned integer that orders as the value: NaN last, -0 as 0. `kBytes` of it are used.
+template <class T>
+struct KeyOf;
+template <class U, class T, int kFraction>
+MO_INLINE U real_key(T x) {
+  constexpr U kTop = static_cast<U>(U(1) << (8 * sizeof(U) - 1));
+  constexpr U kInfinity = static_cast<U>((kTop >> kFraction) - 1) << kFraction;
+  U bits;
+  __builtin_memcpy(&bits, &x, sizeof(U));
+  const U body = static_cast<U>(bits & static_cast<U>(~kTop));
+  if (body > kInfinity) return static_cast<U>(~U(0));
+  if (body == 0) return kTop;
+  return bits & kTop ? static_cast<U>(~bits) : static_cast<U>(bits | kTop);
+}
+#define MO_KEY(T, K, bytes, expression)               \
+  template <>                                         \
+  struct KeyOf<T> {                                   \
+    using Key = K;                                    \
+    static constexpr int kBytes = bytes;              \
+    static MO_INLINE K of(T x) { return expression; } \
+  };
+MO_KEY(float, uint32_t, 4, (real_key<uint32_t, float, 23>(x)))
+MO_KEY(double, uint64_t, 8, (real_key<uint64_t, double, 52>(x)))
+MO_KEY(BF16, uint32_t, 2, (real_key<uint16_t, BF16, 7>(x)))
+MO_KEY(F16, uint32_t, 2, (real_key<uint16_t, F16, 10>(x)))
+MO_KEY(int64_t, uint64_t, 8, static_cast<uint64_t>(x) ^ (uint64_t(1) << 63))
+MO_KEY(int32_t, uint32_t, 4, static_cast<uint32_t>(x) ^ (uint32_t(1) << 31))
+MO_KEY(uint8_t, uint32_t, 1, x)
+MO_KEY(Bool, uint32_t, 1, x.byte != 0)
+#undef MO_KEY
+
+template <class T, bool kDescending>
+MO_INLINE typename KeyOf<T>::Key key_of(T x) {
+  using Key = typename KeyOf<T>::Key;
+  constexpr Key kAll = ~Key(0) >> (8 * (sizeof(Key) - KeyOf<T>::kBytes));
+  return kDescending ? kAll - KeyOf<T>::of(x) : KeyOf<T>::of(x);
+}
+
+template <class T, bool kDescending>
+struct Sort {
+  using Key = typename KeyOf<T>::Key;
+  static constexpr int kBytes = KeyOf<T>::kBytes;
+  struct Item {
+    Key key;
+    uint32_t index;
+  };
+  static_assert(sizeof(Item) == (sizeof(T) == 8 ? 16 : 8), "scratch is counted by it");
+
+  const SortArgs* a;
+  const Run* run;
+  int64_t per_task;
+  // Of the line that all threads sort together.
+  const T* x;
+  Item *from, *to;
+  int64_t* counts;
+  int digit;
+  int64_t at;
+
+  static MO_INLINE int digit_of(Key key, int byte) { return static_cast<int>(key >> (8 * byte) & 255); }
+  MO_INLINE int64_t item_bytes() const { return (2 * a->n * sizeof(Item) + 63) / 64 * 64; }
+  MO_INLINE Item* items(int slot) const {
+    return reinterpret_cast<Item*>(static_cast<char*>(run->scratch) + slot * item_bytes());
+  }
+
+  static void insertion(Item* items, int64_t n) {
+    for (int64_t i = 1; i < n; ++i) {
+      const Item item = items[i];
+      int64_t k = i;
+      for (; k > 0 && item.key < items[k - 1].key; --k) items[k] = items[k - 1];
+      items[k] = item;
+    }
+  }
+  // Sorts n items; `other` is scratch of the same size. Gives the one of the two that holds the result.
+  static Item* by_digits(Item* items, Item* other, int64_t n) {
+    if (n <= kInsertion) {
+      insertion(items, n);
+      return items;
+    }
+    uint32_t count[kBytes][kSortDigits] = {};
+    for (int64_t i = 0; i < n; ++i) {
+      for (int b = 0; b < kBytes; ++b) ++count[b][digit_of(items[i].key, b)];
+    }
+    for (int b = 0; b < kBytes; ++b) {
+      if (count[b][digit_of(items[0].key, b)] == n) continue;  // all alike
+      uint32_t total = 0;
+      for (uint32_t& c : count[b]) {
+        const uint32_t here = c;
+        c = total;
+        total += here;
+      }
+      for (int64_t i = 0; i < n; ++i) other[count[b][digit_of(items[i].key, b)]++] = items[i];
+      Item* swap = items;
+      items = other;
+      other = swap;
+    }
+    return items;
+  }
+
+  MO_INLINE void write(int64_t line, int64_t i, int64_t index, const T* in) const {
+    const int64_t kept = a->last - a->first, at = (line / a->inner * kept + i) * a->inner + line % a->inner;
+    static_cast<T*>(a->values)[at] = in[index * a->inner];
+    a->indices[at] = index;
+  }
+  MO_INLINE const T* line_at(int64_t line) const {
+    return static_cast<const T*>(a->x) + line / a->inner * a->n * a->inner + line % a->inner;
+  }
+
+  // The key of rank `rank`, and how many keys are smaller. `keys` is scratch of n.
+  Key threshold(const T* in, int64_t rank, Key* keys, int64_t* smaller) const {
+    int64_t n = a->n;
+    *smaller = 0;
+    Key prefix = 0;
+    for (int b = kBytes - 1; b >= 0; --b) {
+      const bool fresh = b == kBytes - 1;
+      int64_t count[kSortDigits] = {};
+      if (fresh) {
+        for (int64_t i = 0; i < n; ++i) ++count[digit_of(key_of<T, kDescending>(in[i * a->inner]), b)];
+      } else {
+        for (int64_t i = 0; i < n; ++i) ++count[digit_of(keys[i], b)];
+      }
+      int d = 0;
+      for (; *smaller + count[d] <= rank; ++d) *smaller += count[d];
+      prefix |= static_cast<Key>(d) << (8 * b);
+      if (b == 0) break;
+      int64_t kept = 0;
+      for (int64_t i = 0; i < n; ++i) {
+        const Key key = fresh ? key_of<T, kDescending>(in[i * a->inner]) : keys[i];
+        keys[kept] = key;
+        kept += digit_of(key, b) == d;
+      }
+      n = kept;
+    }
+    return prefix;
+  }
+  // The ranks [first, last) alone.
+  void select(int64_t line, int slot) const {
+    const T* in = line_at(line);
+    Item *items = this->items(slot), *other = items + a->n;
+    int64_t smaller;
+    const Key key = threshold(in, a->last - 1, reinterpret_cast<Key*>(items), &smaller);
+    int64_t equal = a->last - smaller;  // how many of those equal to the last are wanted
+    if (a->first == a->last - 1) {
+      int64_t i = 0;
+      for (;; ++i) {
+        if (key_of<T, kDescending>(in[i * a->inner]) == key && --equal == 0) break;
+      }
+      write(line, 0, i, in);
+      return;
+    }
+    int64_t n = 0;
+    for (int64_t i = 0; n < a->last; ++i) {
+      const Key k = key_of<T, kDescending>(in[i * a->inner]);
+      if (k < key || (k == key && equal-- > 0)) items[n++] = {k, static_cast<uint32_t>(i)};
+    }
+    items = by_digits(items, other, n);
+    for (int64_t i = a->first; i < a->last; ++i) write(line, i - a->first, items[i].index, in);
+  }
+
+  static void lines_task(void* context, int64_t task, int slot) {
+    const Sort& s = *static_cast<const Sort*>(context);
+    const int64_t all = s.a->outer * s.a->inner, n = s.a->n;
+    const int64_t end = (task + 1) * s.per_task < all ? (task + 1) * s.per_task : all;
+    for (int64_t line = task * s.per_task; line < end; ++line) {
+      if (s.a->last - s.a->first < n) {
+        s.select(line, slot);
+        continue;
+      }
+      const T* in = s.line_at(line);
+      Item* items = s.items(slot);
+      for (int64_t i = 0; i < n; ++i)
+        items[i] = {key_of<T, kDescending>(in[i * s.a->inner]), static_cast<uint32_t>(i)};
+      items = by_digits(items, items + n, n);
+      for (int64_t i = 0; i < n; ++i) s.write(line, i, items[i].index, in);
+    }
+  }
+
+  // One long line: chunks count their digits, then each puts its items where those of the chunks before end.
+  MO_INLINE int64_t chunk_end(int64_t chunk) const {
+    return (chunk + 1) * kSortChunk < a->n ? (chunk + 1) * kSortChunk : a->n;
+  }
+  static void make_task(void* context, int64_t chunk, int) {
+    const Sort& s = *static_cast<const Sort*>(context);
+    for (int64_t i = chunk * kSortChunk; i < s.chunk_end(chunk); ++i)
+      s.from[i] = {key_of<T, kDescending>(s.x[i * s.a->inner]), static_cast<uint32_t>(i)};
+  }
+  static void count_task(void* context, int64_t chunk, int) {
+    const Sort& s = *static_cast<const Sort*>(context);
+    int64_t* count = s.counts + chunk * kSortDigits;
+    for (int64_t d = 0; d < kSortDigits; ++d) count[d] = 0;
+    for (int64_t i = chunk * kSortChunk; i < s.chunk_end(chunk); ++i)
+      ++count[digit_of(s.from[i].key, s.digit)];
+  }
+  static void move_task(void* context, int64_t chunk, int) {
+    const Sort& s = *static_cast<const Sort*>(context);
+    int64_t* place = s.counts + chunk * kSortDigits;
+    for (int64_t i = chunk * kSortChunk; i < s.chunk_end(chunk); ++i)
+      s.to[place[digit_of(s.from[i].key, s.digit)]++] = s.from[i];
+  }
+  static void write_task(void* context, int64_t chunk, int) {
+    const Sort& s = *static_cast<const Sort*>(context);
+    for (int64_t i = chunk * kSortChunk; i < s.chunk_end(chunk); ++i) s.write(s.at, i, s.from[i].index, s.x);
+  }
+  void long_line(int64_t line) {
+    const int64_t chunks = (a->n + kSortChunk - 1) / kSortChunk;
+    x = line_at(line);
+    at = line;
+    from = items(0);
+    to = from + a->n;
+    counts = reinterpret_cast<int64_t*>(static_cast<char*>(run->scratch) + run->threads * item_bytes());
+    run->parallel(run, chunks, make_task, this);
+    for (digit = 0; digit < kBytes; ++digit) {
+      run->parallel(run, chunks, count_task, this);
+      int64_t total = 0;
+      bool alike = false;
+      for (int64_t d = 0; d < kSortDigits; ++d) {
+        const int64_t before = total;
+        for (int64_t c = 0; c < chunks; ++c) {
+          const int64_t here = counts[c * kSortDigits + d];
+          counts[c * kSortDigits + d] = total;
+          total += here;
+        }
+        alike |= total - before == a->n;
+      }
+      if (alike) continue;
+      run->parallel(run, chunks, move_task, this);
+      Item* swap = from;
+      from = to;
+      to = swap;
+    }
+    run->parallel(run, chunks, write_task, this);
+  }
+
+  static void kernel(const SortArgs* args, const Run* run) {
+    Sort s{};
+    s.a = args;
+    s.run = run;
+    if (args->last - args->first == args->n && args->n > kSortChunk) {
+      for (int64_t line = 0; line < args->outer * args->inner; ++line) s.long_line(line);
+      return;
+    }
+    s.per_task = args->n < kSortTask ? kSortTask / args->n : 1;
+    run->parallel(run, (args->outer * args->inner + s.per_task - 1) / s.per_task, lines_task, &s);
+  }
+};
+
+template <class T>
+void sort_kernel(const SortArgs* args, const Run* run) {
+  args->descending ? Sort<T, true>::kernel(args, run) : Sort<T, false>::kernel(args, run);
+}
+
+// Binary search.
+template <class T>
+struct Search {
+  const SearchArgs* a;
+  const Run* run;
+
+  static void task(void* context, int64_t task, int) {
+    const Search& s = *static_cast<const Search*>(context);
+    const SearchArgs& a = *s.a;
+    const int64_t all = a.rows * a.m, end = (task + 1) * kSortTask < all ? (task + 1) * kSortTask : all;
+    for (int64_t k = task * kSortTask; k < end; ++k) {
+      const int64_t r = k / a.m;
+      const T* seq = static_cast<const T*>(a.seq) + r * a.seq_stride;
+      const T value = static_cast<const T*>(a.values)[r * a.value_stride + k - r * a.m];
+      const int64_t* sorter = a.sorter ? a.sorter + r * a.seq_stride : nullptr;
+      int64_t low = 0, high = a.n;
+      while (low < high) {
+        const int64_t middle = low + (high - low) / 2, at = sorter ? sorter[middle] : middle;
+        if (at < 0 || at >= a.n) {
+          s.run->report(s.run, r * a.seq_stride + middle, at, 0, a.n);
+          break;
+        }
+        const bool passes = a.right ? !(seq[at] > value) : !(seq[at] >= value);
+        low = passes ? middle + 1 : low;
+        high = passes ? high : middle;
+      }
+      a.out[k] = low;
+    }
+  }
+  static void kernel(const SearchArgs* args, const Run* run) {
+    Search s{args, run};
+    run->parallel(run, (args->rows * args->m + kSortTask - 1) / kSortTask, task, &s);
+  }
+};
+
+MO_ISA_END
+
+namespace markone::MARKONE_ISA {
+
+void fill_sort(SortKernels* table) {
+  table->sort[kF32] = {sort_kernel<float>, MO_KERNEL_NAME("sort_f32")};
+  table->sort[kF64] = {sort_kernel<double>, MO_KERNEL_NAME("sort_f64")};
+  table->sort[kBF16] = {sort_kernel<BF16>, MO_KERNEL_NAME("sort_bf16")};
+  table->sort[kF16] = {sort_kernel<F16>, MO_KERNEL_NAME("sort_f16")};
+  table->sort[kI64] = {sort_kernel<int64_t>, MO_KERNEL_NAME("sort_i64")};
+  table->sort[kI32] = {sort_kernel<int32_t>, MO_KERNEL_NAME("sort_i32")};
+  table->sort[kU8] = {sort_kernel<uint8_t>, MO_KERNEL_NAME("sort_u8")};
+  table->sort[kBool] = {sort_kernel<Bool>, MO_KERNEL_NAME("sort_bool")};
+  table->search[kF32] = {Search<float>::kernel, MO_KERNEL_NAME("search_f32")};
+  table->search[kF64] = {Search<double>::kernel, MO_KERNEL_NAME("search_f64")};
+  table->search[kI64] = {Search<int64_t>::kernel, MO_KERNEL_NAME("search_i64")};
+}
+
+}  // namespace markone::MARKONE_ISA
