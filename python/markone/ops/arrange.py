@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -422,6 +423,12 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         raise RuntimeError(f"combinations: r must not be negative, got {r}")
     if r == 0:
         return reshape(narrow(input, 0, 0, 0), 0)
+    n = input.shape[0]
+    rows_wanted = math.comb(n + r - 1, r) if with_replacement and n else math.comb(n, r)
+    if rows_wanted * r >= 2**31 or (rows_wanted == 0 and r >= 2**31):
+        raise RuntimeError(f"combinations: {r} of {n} elements are too many choices to list")
+    if rows_wanted == 0:
+        return index(input, [_C.empty((0, r), _C.int64)])
     choose: Any = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = np.array(list(choose(range(input.shape[0]), r)), np.int64).reshape(-1, r)
     return index(input, [_C.from_numpy(rows)])
