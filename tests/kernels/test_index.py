@@ -258,3 +258,61 @@ def test_arange(isa: str) -> None:
         _C.arange(0, 1, -1, _C.int64)
     with pytest.raises((ValueError, MemoryError), match="arange"):
         _C.arange(0, 1, 2**62, _C.int64)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", TYPES)
+def test_reduce_at_places(isa: str, dtype: str) -> None:
+    """prod, amax and amin by index and along a dimension, with the same bits on 1 and 2 threads."""
+    rng = np.random.default_rng(6)
+    ways = {"sum": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
+    for shape, indices in [((40, 300), [rng.integers(-40, 40, 90)]), ((50,), [rng.integers(0, 50, 5000)])]:
+        native, key = _both(indices)
+        for how, meet in ways.items():
+            many = np.prod(indices[0].shape) * np.prod(shape[1:]) > 4000 and how in ("sum", "prod")
+            data, values = (_data(rng, s, dtype) for s in (shape, (*indices[0].shape, *shape[1:])))
+            if dtype != "bool":  # numbers whose sums and products every type holds
+                data, values = (x % 2 if many else x % 3 for x in (data, values))
+                values = values * (how != "sum" or dtype not in ("bfloat16", "float16"))
+            want = data.copy()
+            if dtype == "bool":
+                meet = np.logical_and if how in ("prod", "amin") else np.logical_or
+            meet.at(want, key, values)
+            for threads in (1, 2):
+                with harness.using(isa, threads), harness.guarded():
+                    x = array(data, dtype)
+                    _C.index_reduce_into(x, native, array(values, dtype), how)
+                    assert np.array_equal(numpy(x), want), (shape, how)
+                    if len(shape) == 1:
+                        y = array(data, dtype)
+                        _C.scatter_reduce_into(y, 0, native[0], array(values, dtype), how)
+                        assert np.array_equal(numpy(y), want), how
+    with pytest.raises(ValueError, match="index_reduce_: reduce is 'mean'"):
+        _C.index_reduce_into(x, native, array(values, dtype), "mean")
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_rows_on_threads(isa: str) -> None:
+    """Writes to one row keep their order, however the rows are shared out."""
+    rng = np.random.default_rng(7)
+    index = rng.integers(-200, 200, 5000)
+    values = rng.standard_normal((5000, 70)).astype(np.float32)
+    added, put = np.zeros((200, 70), np.float32), np.zeros((200, 70), np.float32)
+    for i, v in zip(index, values):
+        added[i] += v
+        put[i] = v
+    across = rng.integers(0, 200, (30, 500))
+    source = rng.standard_normal((30, 500)).astype(np.float32)
+    down = np.zeros((200, 500), np.float32)
+    for i, v in zip(across, source):
+        down[i, np.arange(500)] += v
+    for threads in (1, 2, 5):
+        with harness.using(isa, threads):
+            for want, how in ((added, "sum"), (put, "put")):
+                x = array(np.zeros((200, 70), np.float32))
+                _C.index_reduce_into(x, [array(index)], array(values), how)
+                assert numpy(x).tobytes() == want.tobytes(), (how, threads)
+            x = array(np.zeros((200, 500), np.float32))
+            _C.scatter_reduce_into(x, 0, array(across), array(source), "sum")
+            assert numpy(x).tobytes() == down.tobytes()
+            assert np.array_equal(numpy(_C.gather(x, 0, array(across))), np.take_along_axis(down, across, 0))

@@ -12,6 +12,7 @@ from . import cast as _cast
 from . import conv as _conv
 from . import creation as _creation
 from . import elementwise as _elementwise_module
+from . import gather as _gather
 from . import index as _index
 from . import inplace as _inplace
 from . import join as _join
@@ -31,6 +32,7 @@ from . import softmax as _softmax
 from . import sort as _sort
 from . import special as _special
 from . import statistics as _statistics
+from . import unique as _unique
 from .elementwise import functions as _elementwise
 
 _MODULES = (
@@ -39,6 +41,7 @@ _MODULES = (
     _conv,
     _creation,
     _elementwise_module,
+    _gather,
     _index,
     _inplace,
     _join,
@@ -58,6 +61,7 @@ _MODULES = (
     _sort,
     _special,
     _statistics,
+    _unique,
 )
 # Public functions by name: every family's own but its HELPERS, and the elementwise list's.
 FUNCTIONS: dict[str, Any] = dict(_elementwise)

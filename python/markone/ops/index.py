@@ -12,15 +12,15 @@ from .._dtypes import as_dtype, bool_, int64, uint8
 from ..autograd.graph import Node, Op, edge_of, edges_of, recording
 from ..autograd.inplace import write_recorded
 from ..tensor import Tensor
-from ._common import dims_of, operand, shrink, sum_to_shape, tensor_arg, wrap_dim
+from ._common import dims_of, operand, shrink, sum_to_shape, tensor_arg
 from .cast import clone, copy_, fill_
 from .elementwise import where
 from .shape import cut_view, expand, ravel, reshape
 
 # Functions that are Tensor methods too.
 METHODS = (
-    "index_put index_put_ index_select gather scatter scatter_ scatter_add scatter_add_ masked_fill "
-    "masked_fill_ masked_select nonzero argwhere take take_along_dim tril triu"
+    "index_put index_put_ masked_fill masked_fill_ masked_select masked_scatter masked_scatter_ nonzero "
+    "argwhere tril triu"
 )
 # For other families, not for users.
 HELPERS = "getitem index setitem"
@@ -213,7 +213,9 @@ _PUT = Op("index_put", None, _put_backward)
 
 
 def index_put(input: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False) -> Tensor:
-    """A copy with `values` stored (or added) where `indices` point."""
+    """A copy with `values` stored (or added) where `indices` point: Tensors, or int64 Arrays and None."""
+    if any(isinstance(entry, Tensor) for entry in indices):
+        indices = _plan(input._array.shape, tuple(indices)).index_list()
     out = _C.clone(input._array)
     v = values._array
     _C.index_put_into(out, list(indices), _C.cast(v, out.dtype), accumulate)
@@ -280,107 +282,6 @@ def index_put_(input: Tensor, indices: Sequence[Tensor], values: Any, accumulate
     return input
 
 
-def _index_array(op: str, value: Any) -> Any:
-    array = tensor_arg(op, value, "index")
-    if array.dtype.is_floating_point or array.dtype is bool_:
-        raise TypeError(f"{op}: index must be int64, got {array.dtype}")
-    return _C.cast(array, int64)
-
-
-def index_select(input: Tensor, dim: int, index_: Tensor) -> Tensor:
-    """The slices along dim at the places in a 1-d int64 tensor."""
-    places = _index_array("index_select", index_)
-    if places.ndim > 1:
-        raise IndexError(f"index_select: index must be 1-d, got shape {list(places.shape)}")
-    d = wrap_dim("index_select", dim, input.ndim)
-    return index(input, [None] * d + [places.reshape_view((places.numel,))])
-
-
-def _along(op: str, input: Tensor, dim: int, places: Any) -> tuple[list[Any], int]:
-    """For every dimension an index array, so that `places` picks along dim."""
-    d = wrap_dim(op, dim, input.ndim)
-    if places.ndim != input.ndim:
-        raise RuntimeError(f"{op}: index has {places.ndim} dimensions, the tensor {input.ndim}")
-    out = []
-    for i, n in enumerate(places.shape):
-        if i == d:
-            out.append(places)
-            continue
-        if n > input._array.shape[i]:
-            raise RuntimeError(
-                f"{op}: index of shape {list(places.shape)} is larger than {list(input.shape)} in dimension "
-                f"{i}"
-            )
-        line = _C.from_numpy(np.arange(n, dtype=np.int64))
-        out.append(line.reshape_view(tuple(n if k == i else 1 for k in range(places.ndim))))
-    return out, d
-
-
-def gather(input: Tensor, dim: int, index_: Tensor) -> Tensor:
-    """out[i][j] = input[i][index[i][j]] (dim=1): picks along dim; the result has the index's shape."""
-    places = _index_array("gather", index_)
-    if input.ndim == 0:
-        return expand(input, places.shape)
-    return index(input, _along("gather", input, dim, places)[0])
-
-
-def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """gather; without dim over all elements in order."""
-    return gather(ravel(input), 0, ravel(indices)) if dim is None else gather(input, dim, indices)
-
-
-def _scatter_value(input: Tensor, places: Any, src: Any) -> Tensor:
-    if not isinstance(src, Tensor):
-        return _as_value(input, src)
-    if src.dtype is not input.dtype:
-        raise RuntimeError(f"scatter: src is {src.dtype}, the tensor {input.dtype}")
-    out = src
-    for d, (have, want) in enumerate(zip(src.shape, places.shape, strict=True)):
-        if have < want:
-            raise RuntimeError(
-                f"scatter: src of shape {list(src.shape)} is smaller than the index {list(places.shape)}"
-            )
-        if have > want:
-            from .shape import narrow
-
-            out = narrow(out, d, 0, want)
-    return out
-
-
-def scatter(input: Tensor, dim: int, index_: Tensor, src: Any) -> Tensor:
-    """A copy with src stored along dim at the places of index."""
-    places = _index_array("scatter", index_)
-    where_to, _ = _along("scatter", input, dim, places)
-    return index_put(input, where_to, _scatter_value(input, places, src))
-
-
-def scatter_add(input: Tensor, dim: int, index_: Tensor, src: Any) -> Tensor:
-    """A copy with src added along dim at the places of index."""
-    places = _index_array("scatter_add", index_)
-    where_to, _ = _along("scatter_add", input, dim, places)
-    return index_put(input, where_to, _scatter_value(input, places, src), True)
-
-
-def scatter_(input: Tensor, dim: int, index_: Tensor, src: Any) -> Tensor:
-    """scatter in place."""
-    return _written(
-        input, "scatter_", scatter(input, dim, index_, src), lambda old: scatter(old, dim, index_, src), src
-    )
-
-
-def scatter_add_(input: Tensor, dim: int, index_: Tensor, src: Any) -> Tensor:
-    """scatter_add in place."""
-    out = scatter_add(input, dim, index_, src)
-    return _written(input, "scatter_add_", out, lambda old: scatter_add(old, dim, index_, src), src)
-
-
-def _written(input: Tensor, op: str, out: Tensor, again: Any, src: Any) -> Tensor:
-    if recording(input, src):
-        return write_recorded(input, op, again)
-    _C.copy_into(input._array, out._array)
-    return input
-
-
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A copy with `value` where the mask (bool, broadcast) holds; the type stays."""
     m = tensor_arg("masked_fill", mask, "mask")
@@ -410,6 +311,38 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     return getitem(expand(input, shape), expand(mask, shape))
 
 
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """A copy with the elements of source, in order, where the mask (bool, broadcast with it) holds."""
+    m, src = tensor_arg("masked_scatter", mask, "mask"), tensor_arg("masked_scatter", source, "source")
+    if m.dtype is not bool_:
+        raise TypeError(f"masked_scatter: the mask must be bool, got {m.dtype}")
+    if src.dtype is not tensor_arg("masked_scatter", input).dtype:
+        raise RuntimeError(f"masked_scatter: source is {src.dtype}, the tensor {input.dtype}")
+    shape = _C.broadcast_shapes(input._array.shape, m.shape)
+    places = _C.nonzero(_C.contiguous(m.expand(shape)).reshape_view((-1,))).select(1, 0)
+    if places.numel > src.numel:
+        raise RuntimeError(
+            f"masked_scatter: the mask holds {places.numel} times, source has {src.numel} elements"
+        )
+    from .shape import narrow
+
+    flat = index_put(ravel(expand(input, shape)), [places], narrow(ravel(source), 0, 0, places.numel))
+    return reshape(flat, shape)
+
+
+def masked_scatter_(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """masked_scatter in place."""
+    if recording(input, source):
+        return write_recorded(
+            input, "masked_scatter_", lambda old, new: masked_scatter(old, mask, new), source
+        )
+    out = masked_scatter(input, mask, source)._array
+    if out.shape != input._array.shape:
+        raise RuntimeError(f"masked_scatter_: the mask does not broadcast to {list(input.shape)}")
+    _C.copy_into(input._array, out)
+    return input
+
+
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The indices of elements that are not zero: int64 [count, ndim], or a tuple of 1-d tensors."""
     out = _C.nonzero(tensor_arg("nonzero", input))
@@ -421,11 +354,6 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
 def argwhere(input: Tensor) -> Tensor:
     """nonzero."""
     return nonzero(input)
-
-
-def take(input: Tensor, index_: Tensor) -> Tensor:
-    """Elements by their place in the flat order."""
-    return index(ravel(input), [_index_array("take", index_)])
 
 
 def _triangle(op: str, input: Tensor, diagonal: int, lower: bool) -> Tensor:
@@ -448,7 +376,9 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """int64 vectors with a one at each class."""
-    classes = _index_array("one_hot", input)
+    from .gather import index_array
+
+    classes = index_array("one_hot", input)
     if num_classes < 0:
         if classes.numel == 0:
             raise RuntimeError("one_hot: an empty tensor does not tell num_classes")

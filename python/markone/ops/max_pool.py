@@ -14,7 +14,7 @@ from ..autograd.graph import Node, Op, edge_of, recording
 from ..tensor import Tensor
 from ._common import tensor_arg
 from .elementwise import mul, unary, where
-from .index import scatter, scatter_add
+from .gather import scatter, scatter_add
 from .pool import avg_pool2d, geometry, named, numbers, pool_input, pooled_shape
 from .random import rand
 from .shape import reshape

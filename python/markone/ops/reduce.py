@@ -178,7 +178,7 @@ def _max_or_min(name: str, arg: Any, extreme: Any, pair: str, input: Tensor, dim
         return extreme(input)
     if isinstance(dim, Tensor):
         return binary[pair](input, dim)
-    from .index import gather
+    from .gather import gather
 
     d = wrap_dim(name, dim, input.ndim)
     indices = Tensor(arg(input._array, d, True))

@@ -11,7 +11,7 @@ from .. import _C
 from ..autograd.graph import Node, Op, edges_of, recording
 from ..tensor import Tensor
 from ._common import tensor_arg
-from .index import index_select
+from .gather import index_select
 from .matmul import matmul
 from .pool import Linear, adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, named, numbers
 from .shape import reshape, transpose, unsqueeze

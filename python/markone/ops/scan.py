@@ -11,7 +11,7 @@ from ..tensor import Tensor
 from ._common import tensor_arg, wrap_dim
 from .cast import to
 from .elementwise import binary, compares, mul, unary, where
-from .index import gather
+from .gather import gather
 from .join import cat, stack
 from .reduce import ValuesIndices
 from .reduce import sum as sum_

@@ -11,7 +11,7 @@ from ..tensor import Tensor
 from ._common import tensor_arg, wrap_dim
 from .cast import to
 from .elementwise import add, binary, compares, mul, sub, unary, where
-from .index import gather
+from .gather import gather
 from .reduce import mean
 from .reduce import sum as sum_
 from .shape import reshape, unsqueeze

@@ -10,7 +10,7 @@ from ..autograd.graph import recording
 from ..tensor import Tensor
 from ._common import as_tensor, tensor_arg, wrap_dim
 from .cast import to
-from .index import gather
+from .gather import gather
 from .reduce import ValuesIndices
 from .shape import reshape
 
