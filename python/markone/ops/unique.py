@@ -202,7 +202,7 @@ def histogram(
     range: Any = None,
     weight: Tensor | None = None,
     density: bool = False,
-) -> Histogram:
+) -> Any:
     """(hist, bin_edges): counts (or sums of weight, of the input's shape) in `bins` equal intervals over the
     range, or between the ascending edges of a 1-d tensor. The last interval is closed. density divides by the
     total and the widths."""
