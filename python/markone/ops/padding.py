@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import index
 from typing import Any
 
 from .. import _C
-from ..autograd.graph import Node, Op, edge_of, recording
 from ..tensor import Tensor
 from ._common import tensor_arg
 from .conv import numbers
 from .matmul import matmul
+from .pool import Linear
 from .shape import narrow, pad_constant, permute, reshape, unsqueeze
 
 # Named in nn.functional alone.
 HELPERS = "pad unfold fold locally_connected1d locally_connected2d"
-
-
-class _Linear:
-    """A linear operation on arrays and its transpose, each the other's gradient; both also take `ctx`."""
-
-    def __init__(self, name: str, forward: Callable[..., Any], transpose: Callable[..., Any]) -> None:
-        self.forward = forward
-        self.other: _Linear
-        self.op = Op(
-            name,
-            lambda node, g: (transpose(g, *node.ctx),),
-            lambda node, g: (self.other(g, *node.ctx),),
-        )
-
-    def __call__(self, input: Tensor, *ctx: Any) -> Tensor:
-        y = self.forward(input._array, *ctx)
-        return Tensor(y, True, Node(self.op, (edge_of(input),), (), ctx)) if recording(input) else Tensor(y)
-
-
-def _pair_of(name: str, forward: Callable[..., Any], back: str, transpose: Callable[..., Any]) -> Any:
-    a, b = _Linear(name, forward, transpose), _Linear(back, transpose, forward)
-    a.other, b.other = b, a
-    return a, b
 
 
 # -- padding from the image itself
@@ -103,7 +80,7 @@ def _pad_one_transposed(g: Any, mode: str, dim: int, before: int, after: int) ->
     return out
 
 
-_PAD, _ = _pair_of("pad", _pad_one, "pad_grad", _pad_one_transposed)
+_PAD = Linear("pad", _pad_one, _pad_one_transposed)
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
@@ -150,7 +127,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         if any(cut):
             input = narrow(input, dim, cut[0], x.shape[dim] - sum(cut))
         if before > 0 or after > 0:
-            input = _PAD(input, mode, dim, max(before, 0), max(after, 0))
+            input = _PAD(input, (mode, dim, max(before, 0), max(after, 0)))
     return input
 
 
@@ -170,10 +147,9 @@ def _check_sides(size: int, dim: int, before: int, after: int, mode: str) -> Non
 
 # -- windows as columns
 
-_UNFOLD, _FOLD = _pair_of(
+_UNFOLD = Linear(
     "unfold",
     lambda x, sizes, *args: _C.unfold(x, *args),
-    "fold",
     lambda columns, sizes, *args: _C.fold(columns, sizes, *args),
 )
 
@@ -202,8 +178,8 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
         )
     ]
     if x.ndim == 4:
-        return _UNFOLD(input, x.shape[2:], *args)
-    out = _UNFOLD(unsqueeze(input, 0), x.shape[1:], *args)
+        return _UNFOLD(input, (x.shape[2:], *args))
+    out = _UNFOLD(unsqueeze(input, 0), (x.shape[1:], *args))
     return reshape(out, out.shape[1:])
 
 
@@ -234,8 +210,8 @@ def fold(
         )
     )
     if x.ndim == 3:
-        return _FOLD(input, sizes, *args)
-    out = _FOLD(unsqueeze(input, 0), sizes, *args)
+        return _UNFOLD.transposed(input, (sizes, *args))
+    out = _UNFOLD.transposed(unsqueeze(input, 0), (sizes, *args))
     return reshape(out, out.shape[1:])
 
 
@@ -269,7 +245,7 @@ def _locally_connected(
             f"{channels} (shape {list(w.shape)})"
         )
     batched = input if x.ndim == axes + 2 else unsqueeze(input, 0)
-    columns = _UNFOLD(batched, batched.shape[2:], kernel, *args)
+    columns = _UNFOLD(batched, (batched.shape[2:], kernel, *args))
     for i, size in enumerate(out_sizes):
         reach = args[2][i] * (kernel[i] - 1)
         if (batched.shape[2 + i] + 2 * args[1][i] - reach - 1) // args[0][i] + 1 != size:
