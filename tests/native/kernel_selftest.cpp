@@ -242,6 +242,25 @@ void add_products() {
           },
           "conv");
     }
+    for (int axes : {1, 3}) {
+      add(
+          "conv " + std::to_string(axes) + " axes " + name_of(t), 800, 4,
+          [axes, t] {
+            const ConvParams p{{2}, {1}, {1}, 3};
+            Dims image{2, 6}, taps{9, 2};
+            for (int i = 0; i < axes; ++i) {
+              image.push_back(5 + 2 * i);
+              taps.push_back(3);
+            }
+            const Array x = random_array(image, t), w = random_array(taps, t);
+            const Array y = conv(x, w, random_array({9}, t), p), g = random_array(y.shape(), t);
+            const Array columns = unfold(x, {3}, {{2}, {2}, {1}});
+            return std::vector<Array>{y, conv_transpose(g, w, random_array({6}, t), p, {1}),
+                                      conv_weight_grad(g, x, w.shape(), p), columns,
+                                      fold(columns, Dims(image.data() + 2, axes), {3}, {{2}, {2}, {1}})};
+          },
+          "conv");
+    }
   }
 }
 

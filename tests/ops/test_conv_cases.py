@@ -246,6 +246,25 @@ def test_16_bit_floats(dtype: str) -> None:
         assert mo.equal(f(x, w, b), f(x.float(), w.float(), b.float()).to(kind))
 
 
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_gradients_as_operations(axes: int) -> None:
+    """nn.grad against PyTorch's, and their own gradients against differences."""
+    x, w = (1, 4, *(5, 4, 3)[:axes]), (2, 2, *(2, 3, 2)[:axes])
+    rest: dict[str, Any] = {"stride": 2, "padding": 1, "groups": 2}
+    rng = np.random.default_rng(axes)
+    a, b = rng.standard_normal(x), rng.standard_normal(w)
+    g = rng.standard_normal(conv_reference(a, b, **rest).shape)
+    for call, other in (
+        (lambda lib, y, g: getattr(lib.nn.grad, f"conv{axes}d_input")(x, y, g, **rest), b),
+        (lambda lib, y, g: getattr(lib.nn.grad, f"conv{axes}d_weight")(y, w, g, **rest), a),
+    ):
+        pytest.importorskip("torch.nn.grad")
+        against_torch.compare(call, [other, g], dtype="float64", rtol=1e-11, atol=1e-11)
+        against_torch.check_gradients(call, [other, g])
+        with pytest.raises((RuntimeError, ValueError), match=f"conv{axes}d_"):
+            call(mo, mo.tensor(other)[0], mo.tensor(g))
+
+
 BAD: list[tuple[Any, str]] = [
     (lambda: mo.conv1d(mo.ones(1, 3, 8), mo.ones(4, 2, 3)), "conv1d: input has 3 channels .* wants 2"),
     (lambda: mo.conv1d(mo.ones(1, 3, 8, 8), mo.ones(4, 3, 3)), "conv1d: wants input"),

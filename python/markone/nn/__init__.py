@@ -2,7 +2,7 @@
 
 from typing import Any as _Any
 
-from . import functional, init, utils
+from . import functional, grad, init, utils
 from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .layers import *  # noqa: F403
 from .lazy import (
@@ -36,6 +36,7 @@ __all__ = [
     "UninitializedBuffer",
     "UninitializedParameter",
     "functional",
+    "grad",
     "init",
     "utils",
 ]
