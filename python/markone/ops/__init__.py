@@ -7,10 +7,12 @@ from typing import Any
 
 from ..autograd import engine
 from ..tensor import Tensor
+from . import activation as _activation
 from . import arrange as _arrange
 from . import cast as _cast
 from . import conv as _conv
 from . import creation as _creation
+from . import distance as _distance
 from . import elementwise as _elementwise_module
 from . import gather as _gather
 from . import index as _index
@@ -36,10 +38,12 @@ from . import unique as _unique
 from .elementwise import functions as _elementwise
 
 _MODULES = (
+    _activation,
     _arrange,
     _cast,
     _conv,
     _creation,
+    _distance,
     _elementwise_module,
     _gather,
     _index,

@@ -255,18 +255,54 @@ def same_shapes(op: str, input: Tensor, target: Tensor) -> None:
         raise ValueError(f"{op}: input has shape {list(a.shape)} but target {list(b.shape)}")
 
 
-def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """The squared difference of tensors of one shape."""
+def _weighted(op: str, loss: Tensor, weight: Tensor | None) -> Tensor:
+    """Losses times the weight of each element."""
+    if weight is None:
+        return loss
+    if tensor_arg(op, weight, "weight").shape != loss._array.shape:
+        raise ValueError(f"{op}: weight has shape {list(weight.shape)}, wants the input's {list(loss.shape)}")
+    return mul(loss, weight)
+
+
+def _over_weights(loss: Tensor, reduction: str, weight: Tensor | None) -> Tensor:
+    """The reduction; mean is a weighted mean."""
+    if weight is not None and reduction == "mean":
+        return binary["div"](sum_(loss), sum_(weight))
+    return reduced(loss, reduction)
+
+
+def mse_loss(
+    input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None
+) -> Tensor:
+    """The squared difference of tensors of one shape; weight, of that shape, makes it a weighted mean."""
     check_reduction("mse_loss", reduction)
     same_shapes("mse_loss", input, target)
-    return reduced(unary["square"](sub(input, target)), reduction)
+    loss = _weighted("mse_loss", unary["square"](sub(input, target)), weight)
+    return _over_weights(loss, reduction, weight)
 
 
-def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """The absolute difference of tensors of one shape."""
+def l1_loss(
+    input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None
+) -> Tensor:
+    """The absolute difference of tensors of one shape; weight, of that shape, makes it a weighted mean."""
     check_reduction("l1_loss", reduction)
     same_shapes("l1_loss", input, target)
-    return reduced(unary["abs"](sub(input, target)), reduction)
+    loss = _weighted("l1_loss", unary["abs"](sub(input, target)), weight)
+    return _over_weights(loss, reduction, weight)
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """(x - y)² / 2 where |x - y| < delta, else delta · (|x - y| - delta / 2); weight, of the
+    input's shape, multiplies it and leaves the mean's divisor alone."""
+    if not delta > 0:
+        raise ValueError(f"huber_loss: delta is {delta}, wants above 0")
+    same_shapes("huber_loss", input, target)
+    away = unary["abs"](sub(input, target))
+    near, far = mul(unary["square"](away), 0.5), mul(sub(away, 0.5 * delta), delta)
+    loss = _weighted("huber_loss", where(compares["lt"](away, delta), near, far), weight)
+    return reduced(loss, check_reduction("huber_loss", reduction))
 
 
 def binary_cross_entropy_with_logits(

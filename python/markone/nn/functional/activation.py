@@ -1,4 +1,4 @@
-"""Activations, softmax, dropout, normalised vectors."""
+"""Activations and softmax."""
 
 from __future__ import annotations
 
@@ -6,43 +6,53 @@ from collections.abc import Callable
 from typing import Any
 
 from ... import ops
+from ..._dtypes import float32
 from ...autograd.graph import recording
 from ...autograd.inplace import write_recorded
+from ...ops._common import wrap_dim
+from ...ops.activation import hardshrink, prelu, softshrink
 from ...ops.index import one_hot
 from ...ops.softmax import softmax as softmax_op
 from ...tensor import Tensor
 
 __all__ = [
     "celu",
-    "cosine_similarity",
-    "dropout",
-    "dropout2d",
+    "celu_",
     "elu",
+    "elu_",
     "gelu",
+    "glu",
+    "gumbel_softmax",
+    "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hardtanh_",
     "leaky_relu",
+    "leaky_relu_",
     "log_softmax",
     "logsigmoid",
     "mish",
-    "normalize",
     "one_hot",
-    "pairwise_distance",
     "prelu",
     "relu",
     "relu6",
     "relu_",
+    "rrelu",
+    "rrelu_",
     "selu",
+    "selu_",
     "sigmoid",
     "silu",
     "softmax",
     "softmin",
     "softplus",
+    "softshrink",
     "softsign",
     "tanh",
     "tanhshrink",
     "threshold",
+    "threshold_",
 ]
 
 
@@ -170,18 +180,52 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     return _apply("threshold", input, lambda x: ops.where(x <= threshold, value, x), inplace)
 
 
-def prelu(input: Tensor, weight: Tensor) -> Tensor:
-    """x where x > 0, else a · x, with one a or one for each channel (dimension 1)."""
-    if weight.numel() != 1:
-        channels = input.shape[1] if input.ndim > 1 else 1
-        if weight.ndim > 1 or weight.numel() != channels:
-            raise ValueError(
-                f"prelu: weight has shape {list(weight.shape)}, wants [1] or [{channels}] (the channels "
-                f"of input "
-                f"{list(input.shape)})"
-            )
-        weight = weight.reshape(-1, *([1] * (input.ndim - 2)))
-    return ops.where(input > 0, input, input * weight)
+_threshold = threshold  # threshold_ has an argument of this name
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """a · sigmoid(b), a and b the halves of the input along `dim` (Dauphin et al. 2017)."""
+    if input.ndim == 0:
+        raise RuntimeError("glu: wants at least one dimension, got a 0-d tensor")
+    d = wrap_dim("glu", dim, input.ndim)
+    if input.shape[d] % 2:
+        raise RuntimeError(f"glu: dimension {dim} of {list(input.shape)} must be even")
+    half = input.shape[d] // 2
+    return ops.narrow(input, d, 0, half) * ops.sigmoid(ops.narrow(input, d, half, half))
+
+
+def rrelu(
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """x where x > 0, else a · x: in training a is uniform in [lower, upper) for each element, otherwise their
+    mean (Xu et al. 2015)."""
+    if not lower <= upper:
+        raise ValueError(f"rrelu: lower is {lower}, wants at most upper ({upper})")
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    slope = ops.rand(input.shape, dtype=input.dtype) * (upper - lower) + lower
+    return _apply("rrelu", input, lambda x: ops.where(x > 0, x, x * slope), inplace)
+
+
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """softmax((logits + Gumbel noise) / tau) along `dim`: a draw of a class that has a gradient (Jang et al.
+    2017). hard: one-hot values with the soft gradient. eps is not used, as in PyTorch."""
+    if not logits.is_floating_point():
+        raise RuntimeError(f"gumbel_softmax: wants a floating type, got {logits.dtype}")
+    # Uniform numbers have 24 bits; the limit keeps a zero from becoming an infinity.
+    uniform = ops.clamp(ops.rand(logits.shape, dtype=float32), min=2.0**-25)
+    noise = -ops.log(-ops.log(uniform))
+    soft = softmax((logits + noise.to(logits.dtype)) / tau, dim)
+    if not hard:
+        return soft
+    places = one_hot(ops.argmax(soft, dim), soft.shape[dim]).movedim(-1, dim).to(soft.dtype)
+    return places - soft.detach() + soft
 
 
 def _dim(input: Tensor, dim: int | None) -> int:
@@ -210,38 +254,39 @@ def log_softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Ten
     return ops.log_softmax(input, _dim(input, dim))
 
 
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """In training, zero with probability p, else x / (1 - p)."""
-    return _apply("dropout", input, lambda x: ops.dropout(x, p, training), inplace and training)
+# -- in place
 
 
-def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """In training, zeroes whole planes of [N, C, H, W] or [C, H, W] with probability p, scales the others."""
-    if input.ndim not in (3, 4):
-        raise ValueError(f"dropout2d: wants [N, C, H, W] or [C, H, W], got shape {list(input.shape)}")
-    planes = ops.dropout(ops.ones(*input.shape[:-2], 1, 1, dtype=input.dtype), p, training)
-    return _apply("dropout2d", input, lambda x: x * planes, inplace) if training else input
+def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """`leaky_relu` in place."""
+    return leaky_relu(input, negative_slope, True)
 
 
-def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
-    """x / max(‖x‖_p, eps) along `dim`."""
-    if p == 2:
-        size = (input * input).sum(dim, keepdim=True).sqrt()
-    else:
-        size = (ops.abs(input) ** p).sum(dim, keepdim=True) ** (1.0 / p)
-    return input / ops.clamp(size, min=eps)
+def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """`elu` in place."""
+    return elu(input, alpha, True)
 
 
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """x1 · x2 / (max(‖x1‖, eps) · max(‖x2‖, eps)) along `dim`."""
-    n1 = ops.clamp((x1 * x1).sum(dim, keepdim=True).sqrt(), min=eps)
-    n2 = ops.clamp((x2 * x2).sum(dim, keepdim=True).sqrt(), min=eps)
-    return ((x1 / n1) * (x2 / n2)).sum(dim)
+def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """`celu` in place."""
+    return celu(input, alpha, True)
 
 
-def pairwise_distance(
-    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
-) -> Tensor:
-    """‖x1 - x2 + eps‖_p along the last dimension."""
-    difference = ops.abs(x1 - x2 + eps)
-    return (difference**p).sum(-1, keepdim=keepdim) ** (1.0 / p)
+def selu_(input: Tensor) -> Tensor:
+    """`selu` in place."""
+    return selu(input, True)
+
+
+def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """`hardtanh` in place."""
+    return hardtanh(input, min_val, max_val, True)
+
+
+def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
+    """`threshold` in place."""
+    return _threshold(input, threshold, value, True)
+
+
+def rrelu_(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Tensor:
+    """`rrelu` in place."""
+    return rrelu(input, lower, upper, training, True)

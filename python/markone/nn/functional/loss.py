@@ -1,4 +1,4 @@
-"""Losses."""
+"""Losses of regression and of distributions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ...ops.softmax import (
     binary_cross_entropy_with_logits,
     check_reduction,
     cross_entropy,
+    huber_loss,
     l1_loss,
     mse_loss,
     nll_loss,
@@ -24,16 +25,14 @@ __all__ = [
     "check_reduction",
     "cross_entropy",
     "gaussian_nll_loss",
-    "hinge_embedding_loss",
     "huber_loss",
     "kl_div",
     "l1_loss",
-    "margin_ranking_loss",
+    "linear_cross_entropy",
     "mse_loss",
     "nll_loss",
     "poisson_nll_loss",
     "smooth_l1_loss",
-    "soft_margin_loss",
 ]
 
 
@@ -51,22 +50,6 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
     away = ops.abs(input - target)
     loss = ops.where(away < beta, ops.square(away) * (0.5 / beta), away - 0.5 * beta)
     return _settle("smooth_l1_loss", loss, reduction)
-
-
-def huber_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", delta: float = 1.0) -> Tensor:
-    """(x - y)² / 2 where |x - y| < delta, else delta · (|x - y| - delta / 2)."""
-    if not delta > 0:
-        raise ValueError(f"huber_loss: delta is {delta}, wants above 0")
-    same_shapes("huber_loss", input, target)
-    away = ops.abs(input - target)
-    loss = ops.where(away < delta, ops.square(away) * 0.5, (away - 0.5 * delta) * delta)
-    return _settle("huber_loss", loss, reduction)
-
-
-def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """log(1 + exp(-y · x))."""
-    same_shapes("soft_margin_loss", input, target)
-    return _settle("soft_margin_loss", ops.softplus(-(target * input)), reduction)
 
 
 def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
@@ -104,33 +87,68 @@ def poisson_nll_loss(
 def gaussian_nll_loss(
     input: Tensor,
     target: Tensor,
-    var: Tensor,
-    *,
+    var: Tensor | float,
     full: bool = False,
     eps: float = 1e-6,
     reduction: str = "mean",
 ) -> Tensor:
     """(log v + (x - y)² / v) / 2 with v = max(var, eps), through which no gradient of the limit passes."""
-    if var.ndim == input.ndim - 1:
-        var = var.unsqueeze(-1)
-    with_limit = ops.where(var < eps, eps, var)
+    spread = var if isinstance(var, Tensor) else ops.full_like(input, var)
+    if spread.ndim == input.ndim - 1 and spread.shape == input.shape[:-1]:
+        spread = spread.unsqueeze(-1)
+    elif spread.ndim != input.ndim or any(v not in (1, n) for v, n in zip(spread.shape, input.shape)):
+        raise ValueError(
+            f"gaussian_nll_loss: var has shape {list(spread.shape)}, wants the input's {list(input.shape)}, "
+            "or without its last dimension or with sizes of 1"
+        )
+    if ops.any(ops.lt(spread, 0)).item():
+        raise ValueError("gaussian_nll_loss: var has a negative element")
+    with_limit = ops.where(spread < eps, eps, spread)
     loss = 0.5 * (ops.log(with_limit) + ops.square(input - target) / with_limit)
     if full:
         loss = loss + 0.5 * math.log(2 * math.pi)
     return _settle("gaussian_nll_loss", loss, reduction)
 
 
-def hinge_embedding_loss(
-    input: Tensor, target: Tensor, margin: float = 1.0, *, reduction: str = "mean"
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: None = None,
 ) -> Tensor:
-    """x where y = 1, max(0, margin - x) where y = -1."""
-    near = ops.where(target == -1, 0.0, input)
-    far = ops.where(target == 1, 0.0, ops.relu(margin - input))
-    return _settle("hinge_embedding_loss", near + far, reduction)
+    """cross_entropy(linear(input, linear_weight, linear_bias), target, ...).
 
-
-def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
-) -> Tensor:
-    """max(0, -y · (x1 - x2) + margin)."""
-    return _settle("margin_ranking_loss", ops.relu(-(target * (input1 - input2)) + margin), reduction)
+    input [N, in] or [in]; linear_weight [C, in], or [C, d1, ..., in] for scores [N, C, d1, ...]; linear_bias
+    has the weight's shape without its last dimension. options (scores in chunks) are PyTorch's alone.
+    """
+    op = "linear_cross_entropy"
+    if options is not None:
+        raise NotImplementedError(f"{op}: options is left out, the scores are always made whole")
+    if input.ndim not in (1, 2) or linear_weight.ndim < 2 or input.shape[-1] != linear_weight.shape[-1]:
+        raise RuntimeError(
+            f"{op}: wants input [N, in] or [in] and linear_weight [C, ..., in], got {list(input.shape)} and "
+            f"{list(linear_weight.shape)}"
+        )
+    outputs = linear_weight.shape[:-1]
+    if linear_bias is not None and linear_bias.shape != outputs:
+        raise RuntimeError(f"{op}: linear_bias has shape {list(linear_bias.shape)}, wants {list(outputs)}")
+    if len(outputs) > 1 and input.ndim == 1:
+        raise RuntimeError(f"{op}: linear_weight {list(linear_weight.shape)} wants input [N, in]")
+    if ignore_index is not None and target.is_floating_point():
+        raise RuntimeError(f"{op}: ignore_index does not go with a target of probabilities")
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    scores = ops.linear(input, linear_weight.reshape(-1, linear_weight.shape[-1]), bias)
+    return cross_entropy(
+        scores.reshape(*input.shape[:-1], *outputs),
+        target,
+        weight,
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
 from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
+from .linear import Linear
 
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CTCLoss",
     "CrossEntropyLoss",
     "GaussianNLLLoss",
-    "HingeEmbeddingLoss",
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
+    "LinearCrossEntropyLoss",
     "MSELoss",
-    "MarginRankingLoss",
     "NLLLoss",
+    "NLLLoss2d",
     "PoissonNLLLoss",
     "SmoothL1Loss",
-    "SoftMarginLoss",
 ]
 
 
@@ -44,13 +49,6 @@ class L1Loss(_Loss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.l1_loss(input, target, reduction=self.reduction)
-
-
-class SoftMarginLoss(_Loss):
-    """log(1 + exp(-y · x)) with y = ±1."""
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 
 class SmoothL1Loss(_Loss):
@@ -144,6 +142,10 @@ class NLLLoss(_WeightedLoss):
         )
 
 
+class NLLLoss2d(NLLLoss):
+    """`NLLLoss`, under the name that it had for images."""
+
+
 class BCELoss(_WeightedLoss):
     """-(y · log x + (1 - y) · log(1 - x)) for probabilities x; logarithms are kept above -100."""
 
@@ -216,27 +218,93 @@ class GaussianNLLLoss(_Loss):
         self.full = full
         self.eps = eps
 
-    def forward(self, input: Tensor, target: Tensor, var: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor, var: Tensor | float) -> Tensor:
         return F.gaussian_nll_loss(input, target, var, full=self.full, eps=self.eps, reduction=self.reduction)
 
 
-class HingeEmbeddingLoss(_Loss):
-    """x where y = 1, max(0, margin - x) where y = -1."""
+class CTCLoss(_Loss):
+    """-log of the probability of all alignments of a target with its input (Graves et al. 2006).
 
-    def __init__(self, margin: float = 1.0, reduction: str = "mean") -> None:
+    Args:
+        blank: the class that stands for no label.
+        reduction: 'mean' divides each loss by its target's length first.
+        zero_infinity: losses of targets that do not fit their input count 0.
+
+    Shape: log_probs [T, N, C] or [T, C]; targets [N, S] or the rows one after the other; lengths [N].
+    """
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
         super().__init__(reduction)
-        self.margin = margin
+        self.blank = blank
+        self.zero_infinity = zero_infinity
+
+    def forward(
+        self,
+        log_probs: Tensor,
+        targets: Tensor,
+        input_lengths: Tensor | Sequence[int],
+        target_lengths: Tensor | Sequence[int],
+    ) -> Tensor:
+        return F.ctc_loss(
+            log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity
+        )
+
+
+class LinearCrossEntropyLoss(_WeightedLoss):
+    """A linear layer and the cross-entropy of its scores.
+
+    Args:
+        in_features: size of each input.
+        num_classes: C.
+        out_features: further dimensions d1, ... of the scores [N, C, d1, ...].
+        bias: whether the linear layer has one.
+        reduction, weight, ignore_index, label_smoothing: as of `CrossEntropyLoss`.
+
+    Shape: input [N, in_features]; target [N, d1, ...] of classes, or probabilities of the scores' shape.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        out_features: tuple[int, ...] = (),
+        bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        options: None = None,
+    ) -> None:
+        if weight is not None and list(weight.shape) != [num_classes]:
+            raise RuntimeError(
+                f"LinearCrossEntropyLoss: weight has shape {list(weight.shape)}, wants [{num_classes}]"
+            )
+        if not 0 <= label_smoothing <= 1:
+            raise RuntimeError(
+                f"LinearCrossEntropyLoss: label_smoothing is {label_smoothing}, wants a number in [0, 1]"
+            )
+        if options is not None:
+            raise NotImplementedError("LinearCrossEntropyLoss: options is left out, scores are made whole")
+        super().__init__(weight, reduction)
+        self.num_classes = num_classes
+        self.out_features = out_features
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        total = math.prod(out_features, start=num_classes)
+        self.linear = Linear(in_features, total, bias=bias, device=device, dtype=dtype)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)
-
-
-class MarginRankingLoss(_Loss):
-    """max(0, -y · (x1 - x2) + margin)."""
-
-    def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
-        super().__init__(reduction)
-        self.margin = margin
-
-    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
-        return F.margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)
+        outputs, bias = (self.num_classes, *self.out_features), self.linear.bias
+        return F.linear_cross_entropy(
+            input,
+            self.linear.weight.reshape(*outputs, self.linear.in_features),
+            target,
+            linear_bias=None if bias is None else bias.reshape(outputs),
+            weight=self.weight,
+            reduction=self.reduction,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+        )
