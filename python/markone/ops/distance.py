@@ -12,7 +12,7 @@ from ..tensor import Tensor
 from ._common import tensor_arg
 from .cast import to
 from .elementwise import add, binary, clamp, compares, mul, sub, unary, where
-from .index import index_select
+from .gather import index_select
 from .matmul import matmul
 from .reduce import amax, norm
 from .reduce import sum as sum_

@@ -103,7 +103,7 @@ def _alignments(x: Tensor, targets: Tensor, inputs: Tensor, lengths: Tensor, bla
     places = ops.cat([blanks, targets.unsqueeze(2)], 2).reshape(count, 2 * labels)
     places = ops.cat([places, ops.full((count, 1), blank, dtype=int64)], 1)
     width = 2 * labels + 1
-    scores = ops.gather(x, 2, ops.expand(places.unsqueeze(0), (steps, count, width)))
+    scores = x.gather(2, ops.expand(places.unsqueeze(0), (steps, count, width)))
     scores = ops.clamp(scores, min=_NEVER)
     # A blank may be left out between two different labels.
     never = ops.full((count, 2), _NEVER, dtype=x.dtype)
@@ -116,7 +116,7 @@ def _alignments(x: Tensor, targets: Tensor, inputs: Tensor, lengths: Tensor, bla
         skipped = ops.where(skips, wide[:, :width], _NEVER)
         ways = ops.stack([alpha, wide[:, 1 : width + 1], skipped], 0)
         alpha = ops.where((inputs > t).unsqueeze(1), ops.logsumexp(ways, 0) + scores[t], alpha)
-    last = ops.gather(alpha, 1, (2 * lengths).unsqueeze(1))
-    before = ops.gather(alpha, 1, ops.clamp(2 * lengths - 1, min=0).unsqueeze(1))
+    last = alpha.gather(1, (2 * lengths).unsqueeze(1))
+    before = alpha.gather(1, ops.clamp(2 * lengths - 1, min=0).unsqueeze(1))
     before = ops.where((lengths > 0).unsqueeze(1), before, _NEVER)
     return -ops.logsumexp(ops.cat([last, before], 1), 1)

@@ -170,13 +170,13 @@ def multi_margin_loss(
     classes = x.shape[1]
     if weight is not None and list(weight.shape) != [classes]:
         raise ValueError(f"{op}: weight has shape {list(weight.shape)}, wants [{classes}]")
-    away = ops.relu(margin - ops.gather(x, 1, y.unsqueeze(1)) + x)
+    away = ops.relu(margin - x.gather(1, y.unsqueeze(1)) + x)
     if p == 2:
         away = away * away
     away = ops.where(ops.arange(classes) == y.unsqueeze(1), 0.0, away)
     loss = away.sum(1) / classes
     if weight is not None:
-        loss = loss * ops.gather(weight, 0, y)
+        loss = loss * weight.gather(0, y)
     return _settle(op, loss.reshape(()) if single else loss, reduction)
 
 
@@ -196,7 +196,7 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "m
     hit = ops.logical_and(safe.unsqueeze(2) == ops.arange(classes), valid.unsqueeze(2))
     labelled = hit.any(1)
     pairs = ops.logical_and(valid.unsqueeze(2), ops.logical_not(labelled).unsqueeze(1))
-    away = ops.relu(1 - ops.gather(x, 1, safe).unsqueeze(2) + x.unsqueeze(1))
+    away = ops.relu(1 - x.gather(1, safe).unsqueeze(2) + x.unsqueeze(1))
     loss = ops.where(pairs, away, 0.0).sum((1, 2)) / classes
     return _settle(op, loss.reshape(()) if single else loss, reduction)
 
