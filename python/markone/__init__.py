@@ -58,6 +58,8 @@ _LAZY_MODULES = (
     "viz",
 )
 _LAZY_NAMES = {
+    "summary": "train.summary",
+    "diagnose": "train.diagnosis",
     "explain": "autograd.explain",
     "graph": "autograd.graphview",
     "save": "train.checkpoint",

@@ -46,3 +46,11 @@ def test_quick_commands_load_no_more_than_they_need(arguments):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_summary_counts(capsys):
+    assert main(["summary", "lenet5", "1", "1", "28", "28"]) == 0
+    out = capsys.readouterr().out
+    assert "multiply-adds: 416,520" in out and "(Conv2d)" in out
+    assert main(["summary", "lenet", "1", "1", "28", "28"]) == 2
+    assert "did you mean lenet5?" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Which operation made the first NaN.
+"""Which operation made the first NaN, or the first infinity.
 
 While some thread is inside detect_anomaly, Tensor's constructor looks at every new floating tensor of that
 thread.
@@ -7,6 +7,7 @@ Outside it costs nothing.
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 from typing import Any
@@ -19,7 +20,7 @@ from .graph import Node
 
 
 class AnomalyError(RuntimeError):
-    """An operation gave NaN.
+    """An operation gave NaN or infinity.
 
     `op` is its name, `layer` the path of the module that ran (or ""), `node` that of the graph if in
     backward.
@@ -35,6 +36,7 @@ class AnomalyError(RuntimeError):
 class _State(threading.local):
     depth = 0
     busy = False
+    infinity = 0  # how many of the contexts look for infinity too
 
 
 _state = _State()
@@ -48,11 +50,14 @@ def is_anomaly_enabled() -> bool:
     return _state.depth > 0
 
 
-def _has_nan(array: Any) -> bool:
+def _bad(array: Any) -> str | None:
+    """ "NaN" or, where it is looked for, "infinity" if the array holds some."""
     if not array.dtype.is_floating_point or not array.numel:
-        return False
+        return None
     values = _C.to_numpy(_C.cast(array, _C.float64) if array.dtype.itemsize == 2 else array)
-    return bool((values != values).any())
+    if bool((values != values).any()):
+        return "NaN"
+    return "infinity" if _state.infinity and bool((abs(values) == math.inf).any()) else None
 
 
 # These bring values in from outside.
@@ -70,19 +75,24 @@ _SOURCES = {
 }
 
 
+# These write infinity because they were told to.
+_MASKS = {"masked_fill", "masked_fill_", "where", "constant_pad", "pad"}
+
+
 def _checking_init(self: Tensor, data: Any, requires_grad: bool = False, grad_fn: Any = None) -> None:
     _plain_init(self, data, requires_grad, grad_fn)
     if not _state.depth or _state.busy:
         return
     _state.busy = True
     try:
-        if _has_nan(self._array):
-            _forward_nan(grad_fn)
+        what = _bad(self._array)
+        if what is not None:
+            _forward_bad(what, grad_fn)
     finally:
         _state.busy = False
 
 
-def _forward_nan(grad_fn: Any) -> None:
+def _forward_bad(what: str, grad_fn: Any) -> None:
     frame = sys._getframe(2)
     names = []
     inputs: list[Any] = []
@@ -98,8 +108,10 @@ def _forward_nan(grad_fn: Any) -> None:
     if not names or names[-1] in _SOURCES or names[0] in _SOURCES:
         return
     op = grad_fn.op.name if isinstance(grad_fn, Node) else _public(names)
-    already = any(hasattr(x, "_array") and _has_nan(x._array) for x in inputs)
-    _raise(op, f"{op}: gave NaN" + (" from an input that holds NaN" if already else ""))
+    already = any(hasattr(x, "_array") and _bad(x._array) == what for x in inputs)
+    if what == "infinity" and (already or not _MASKS.isdisjoint(names)):
+        return  # a mask of -inf is meant, and what it passes through too
+    _raise(op, f"{op}: gave {what}" + (f" from an input that holds {what}" if already else ""))
 
 
 def _public(names: list[str]) -> str:
@@ -121,8 +133,9 @@ def _check_backward(node: Any, grads: Any) -> None:
     _state.busy = True
     try:
         for i, g in enumerate(grads):
-            if g is not None and _has_nan(g._array if isinstance(g, Tensor) else g):
-                _raise(node.op.name, f"{node.op.name}: its backward gave NaN for input {i}", node)
+            what = None if g is None else _bad(g._array if isinstance(g, Tensor) else g)
+            if what is not None:
+                _raise(node.op.name, f"{node.op.name}: its backward gave {what} for input {i}", node)
     finally:
         _state.busy = False
 
@@ -130,11 +143,13 @@ def _check_backward(node: Any, grads: Any) -> None:
 class detect_anomaly:
     """Inside, the first operation of this thread that gives NaN, forward or backward, raises by its name.
 
+    With `check_inf` infinity counts too, but not from a mask or from an input that holds it.
     NaN that comes in as data is not an error; the first operation that passes it on is, and says so.
     """
 
-    def __init__(self, enabled: bool = True) -> None:
+    def __init__(self, enabled: bool = True, check_inf: bool = False) -> None:
         self._enabled = enabled
+        self._check_inf = check_inf
 
     def __enter__(self) -> None:
         global _users
@@ -145,12 +160,14 @@ class detect_anomaly:
             Tensor.__init__ = _checking_init  # type: ignore[method-assign]
             engine.check_backward = _check_backward
         _state.depth += 1
+        _state.infinity += self._check_inf
 
     def __exit__(self, *exception: object) -> None:
         global _users
         if not self._enabled:
             return
         _state.depth -= 1
+        _state.infinity -= self._check_inf
         with _lock:
             _users -= 1
             if _users == 0:

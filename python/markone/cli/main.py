@@ -63,6 +63,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         run()
 
+    def summary(
+        model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")],
+        input_size: Annotated[tuple[int, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SIZE")],
+    ) -> None:
+        """Show a model's layers: output shapes, parameters, multiply-adds, memory.
+
+        Args:
+            model: A published network (see `markone.models.names()`).
+            input_size: The input's shape with the batch, such as 1 1 28 28.
+        """
+        from markone import models
+        from markone.train import summary as count
+
+        try:
+            build = models.get(model)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        print(count(build(), input_size))
+
     def info() -> None:
         """Show version, instruction set, threads, devices and build."""
         from markone.cli.info import run
@@ -89,7 +108,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run(group, case, threads, rounds)
 
     given = list(sys.argv[1:] if arguments is None else arguments)
-    commands: dict[str, Callable[..., None]] = {"train": train, "list": list_, "info": info, "bench": bench}
+    commands: dict[str, Callable[..., None]] = {
+        "train": train,
+        "list": list_,
+        "summary": summary,
+        "info": info,
+        "bench": bench,
+    }
     name = f"markone {given[0]}" if given and given[0] in commands else "markone"
     try:
         tyro.extras.subcommand_cli_from_dict(

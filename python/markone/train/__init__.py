@@ -11,12 +11,14 @@ from markone.train.callbacks import (
     Progress,
 )
 from markone.train.checkpoint import CheckpointError, load_model
+from markone.train.diagnosis import Diagnosis, diagnose
 from markone.train.ema import EMA
 from markone.train.interruption import Interrupted
 from markone.train.loggers import CSVLogger, JSONLogger, TensorBoardLogger
 from markone.train.metrics import Accuracy, ConfusionMatrix, Metric
-from markone.train.nan_guard import NonFiniteError
+from markone.train.nan_guard import NonFiniteError, trace_non_finite
 from markone.train.rate_finder import LRFinder, lr_find
+from markone.train.summary import Summary, summary
 from markone.train.trainer import Trainer
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "ConfusionMatrix",
+    "Diagnosis",
     "EarlyStopping",
     "Interrupted",
     "JSONLogger",
@@ -38,8 +41,12 @@ __all__ = [
     "Metric",
     "NonFiniteError",
     "Progress",
+    "Summary",
     "TensorBoardLogger",
     "Trainer",
+    "diagnose",
     "load_model",
     "lr_find",
+    "summary",
+    "trace_non_finite",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,12 +10,13 @@ import numpy as np
 from markone.autograd import graph
 from markone.autograd.anomaly import AnomalyError, detect_anomaly
 from markone.ops import isfinite
+from markone.train import random_state
 from markone.train.metrics import as_numpy
 
 if TYPE_CHECKING:
     from markone.train.trainer import Trainer
 
-__all__ = ["NonFiniteError", "explain_non_finite"]
+__all__ = ["NonFiniteError", "explain_non_finite", "first_culprit", "trace_non_finite"]
 
 
 class NonFiniteError(ArithmeticError):
@@ -86,10 +88,15 @@ def _bad_input(batch: Any, path: str = "") -> str | None:
 
 
 class _FoundError(Exception):
-    """Ends a repeated step at the first layer that gave infinity, which is no NaN yet."""
+    """Ends a repeated step at the first layer that gave infinity, which no operation was seen to make."""
 
 
 def _bad_operation(trainer: Trainer) -> str:
+    return first_culprit(trainer.model, trainer.repeat_step)
+
+
+def first_culprit(model: Any, run: Callable[[], Any]) -> str:
+    """What `run()`, a step of `model`, makes first that is not finite: the operation and its layer."""
     # Which layer made which nodes of the graph: they are numbered as they are made.
     spans: list[tuple[int, int, str]] = []
     begun: list[int] = []
@@ -106,13 +113,13 @@ def _bad_operation(trainer: Trainer) -> str:
         return look
 
     handles = []
-    for path, module in trainer.model.named_modules():
+    for path, module in model.named_modules():
         name = f"{path} ({type(module).__name__})" if path else type(module).__name__
         handles.append(module.register_forward_pre_hook(enter))
         handles.append(module.register_forward_hook(leave(name)))
     try:
-        with detect_anomaly():
-            trainer.repeat_step()
+        with detect_anomaly(check_inf=True):
+            run()
     except _FoundError as found:
         return str(found)
     except AnomalyError as error:
@@ -125,3 +132,46 @@ def _bad_operation(trainer: Trainer) -> str:
         for handle in handles:
             handle.remove()
     return "every layer's output is finite and no operation gave NaN: the loss or its gradient overflowed"
+
+
+def trace_non_finite(model: Any, batch: Any, loss_fn: Callable[..., Any]) -> str | None:
+    """What first gives NaN or infinity in one forward and backward pass of `batch`, None where nothing does.
+
+    Names the batch's part, the weight, or else the operation with its layer, and the loss term that shows it.
+    No gradient is kept.
+
+    Args:
+        model: a Module. batch: (inputs, target). loss_fn: of (output, target): a Tensor or a dict of terms.
+    """
+    inputs, target = batch
+    found = _bad_input(batch)
+    for name, tensor in model.state_dict().items():
+        if found is None and not _finite(tensor):
+            found = f"the weight '{name}' holds a value that is not finite"
+    if found is not None:
+        return found
+    grads = [(p, p.grad) for p in model.parameters()]
+    random = random_state.native()
+    bad: list[str] = []
+
+    def run() -> bool:
+        """Whether the losses and gradients are finite."""
+        loss = loss_fn(model(inputs), target)
+        terms = loss if isinstance(loss, dict) else {"": loss}
+        bad.extend(name for name, term in terms.items() if not _finite(term))
+        values = list(terms.values())
+        sum(values[1:], start=values[0]).backward()
+        return not bad and all(p.grad is None or _finite(p.grad) for p, _ in grads)
+
+    try:
+        for parameter, _ in grads:
+            parameter.grad = None
+        if run():
+            return None
+        random_state.set_native(random)
+        term = f" (the loss term '{bad[0]}' shows it)" if bad and bad[0] else ""
+        return first_culprit(model, run) + term
+    finally:
+        random_state.set_native(random)
+        for parameter, grad in grads:
+            parameter.grad = grad
