@@ -108,6 +108,7 @@ OPS = [
     ),
     *with_arguments("unsqueeze", np.expand_dims, ((3, 4), (1,)), ((), (0,)), ((3, 4), (-1,))),
     *with_arguments("permute", lambda x, *d: np.transpose(x, d), ((2, 3, 4), (2, 0, 1))),
+    *with_arguments("swapaxes", np.swapaxes, ((2, 3, 4), (0, -1))),
     *with_arguments("transpose", np.swapaxes, ((2, 3, 4), (0, -1)), ((2, 0), (0, 1))),
     *with_arguments("t", np.transpose, ((2, 3), ()), ((3,), ())),
     *with_arguments("adjoint", lambda x: np.swapaxes(x, -1, -2), ((2, 3, 4), ())),

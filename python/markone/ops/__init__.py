@@ -21,6 +21,7 @@ from . import join as _join
 from . import matmul as _matmul
 from . import max_pool as _max_pool
 from . import norm as _norm
+from . import order as _order
 from . import padding as _padding
 from . import pool as _pool
 from . import products as _products
@@ -50,8 +51,9 @@ _MODULES = (
     _inplace,
     _join,
     _matmul,
-    _norm,
     _max_pool,
+    _norm,
+    _order,
     _padding,
     _pool,
     _products,
@@ -103,7 +105,6 @@ _ALIASES = {
     "not_equal": "ne",
     "sgn": "sign",
     "subtract": "sub",
-    "swapaxes": "transpose",
     "swapdims": "transpose",
     "true_divide": "div",
 }

@@ -19,7 +19,7 @@ from ._common import tensor_arg
 from .elementwise import binary_in_place, compares, div_rounded, mul, tests
 
 # Not functions of the package, but what `functions` is made of.
-HELPERS = "in_place add_ sub_ div_"
+HELPERS = "in_place add_ sub_ pow_ div_"
 
 
 def _stored(input: Tensor, name: str, out: Any) -> Tensor:
@@ -102,6 +102,11 @@ def sub_(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     return binary_in_place["sub_"](input, other if alpha == 1 else mul(other, alpha))
 
 
+def pow_(input: Tensor, exponent: Any) -> Tensor:
+    """input **= exponent: the result must have the tensor's shape and fit its type."""
+    return binary_in_place["pow_"](input, exponent)
+
+
 def div_(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """input /= other, rounded as div does."""
     if rounding_mode is None:
@@ -125,9 +130,13 @@ functions: dict[str, Any] = {
         f"{n}_": _truth_in_place(f, f"{n}_")
         for n, f in (compares | {"logical_not": tests["logical_not"]}).items()
     },
-    **{f"{n}_": _moved(getattr(_shape, n), f"{n}_") for n in ("squeeze", "unsqueeze", "transpose", "t")},
+    **{
+        f"{n}_": _moved(getattr(_shape, n), f"{n}_")
+        for n in ("squeeze", "unsqueeze", "transpose", "t", "swapaxes")
+    },
     "polygamma_": in_place(_special.polygamma_of, "polygamma_"),
     "add_": add_,
     "sub_": sub_,
     "div_": div_,
+    "pow_": pow_,
 }

@@ -14,8 +14,8 @@ from ._common import broadcast_dims, dims_of, sizes, tensor_arg, wrap_dim
 
 # Functions that are Tensor methods too.
 METHODS = (
-    "reshape view view_as reshape_as flatten ravel unflatten squeeze unsqueeze permute transpose t expand "
-    "expand_as broadcast_to narrow select diagonal split movedim chunk unbind"
+    "reshape view view_as reshape_as flatten ravel unflatten squeeze unsqueeze permute transpose swapaxes t "
+    "expand expand_as broadcast_to narrow select diagonal split movedim chunk unbind"
 )
 # For other families, not for users.
 HELPERS = "reversed_dims matrix_transpose cut_view iterate window_zeroed"
@@ -196,7 +196,9 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     return permute(input, [next(rest) if o < 0 else o for o in order])
 
 
-swapaxes = transpose
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """transpose."""
+    return transpose(input, axis0, axis1)
 
 
 # -- expand

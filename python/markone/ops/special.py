@@ -129,6 +129,11 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
     return Tensor(_C.heaviside(x, at_zero))
 
 
+def pow(input: Any, exponent: Any) -> Tensor:
+    """input ** exponent, tensors or numbers, with broadcasting and type promotion."""
+    return binary["pow"](input, exponent)
+
+
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """input * 2 ** other."""
     return mul(input, binary["pow"](2.0, other))
