@@ -9,7 +9,7 @@ from ..tensor import Tensor
 from ._common import as_tensor, tensor_arg, wrap_dim
 from .cast import to
 from .elementwise import add, clamp, compares, mul, sub, unary, where
-from .index import gather
+from .gather import gather
 from .reduce import ValuesIndices, argmax
 from .reduce import sum as sum_
 from .shape import movedim, ravel, reshape, select, squeeze, unsqueeze
