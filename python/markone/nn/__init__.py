@@ -2,7 +2,7 @@
 
 from typing import Any as _Any
 
-from . import functional, grad, init, utils
+from . import functional, grad, information, init, utils
 from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .layers import *  # noqa: F403
 from .lazy import (
@@ -37,6 +37,7 @@ __all__ = [
     "UninitializedParameter",
     "functional",
     "grad",
+    "information",
     "init",
     "utils",
 ]
