@@ -2,7 +2,6 @@
 
 from .activation import *  # noqa: F403
 from .adaptive import *  # noqa: F403
-from .attention import *  # noqa: F403
 from .batch_norm import *  # noqa: F403
 from .conv import *  # noqa: F403
 from .distance import *  # noqa: F403
@@ -11,6 +10,7 @@ from .embedding import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .margin_loss import *  # noqa: F403
+from .multihead import *  # noqa: F403
 from .norm import *  # noqa: F403
 from .padding import *  # noqa: F403
 from .pool import *  # noqa: F403

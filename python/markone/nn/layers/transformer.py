@@ -12,9 +12,9 @@ from .. import functional as F
 from .. import init
 from ..containers import ModuleList
 from ..module import Module
-from .attention import MultiheadAttention
 from .dropout import Dropout
 from .linear import Linear
+from .multihead import MultiheadAttention
 from .norm import LayerNorm
 
 __all__ = [
