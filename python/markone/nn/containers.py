@@ -66,11 +66,14 @@ class _Row(Module):
         self._put(modules)
         return self
 
-    def pop(self, index: int = -1) -> Module:
-        """Takes a module out and returns it."""
-        module = self._modules[self._key(index)]
-        del self[index]
-        return module  # type: ignore[return-value]
+    def pop(self, key: int | slice = -1) -> Any:
+        """Takes a module (or a slice of them) out and returns it."""
+        module = self[key]  # type: ignore[index]
+        del self[key]
+        return module
+
+    def __iadd__(self, other: Iterable[Module]) -> Any:
+        return self.extend(other)
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if not name.isdigit()]
@@ -109,6 +112,25 @@ class Sequential(_Row):
 
     def __add__(self, other: Sequential) -> Sequential:
         return Sequential(*self, *other)
+
+    def __mul__(self, other: int) -> Sequential:
+        return Sequential(*self._times(other))
+
+    __rmul__ = __mul__
+
+    def __imul__(self, other: int) -> Sequential:
+        return self.extend(self._times(other)[len(self) :])
+
+    def _times(self, count: int) -> list[Module]:
+        if not isinstance(count, int):
+            raise TypeError(f"Sequential: is repeated an int of times, got {type(count).__name__}")
+        if count < 1:
+            raise ValueError(f"Sequential: is repeated at least once, got {count}")
+        return list(self) * count
+
+    def extend(self, sequential: Iterable[Module]) -> Any:
+        """Adds several modules at the end."""
+        return super().extend(sequential)
 
 
 class ModuleList(_Row):
@@ -181,7 +203,7 @@ class ModuleDict(Module):
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
         """Adds or replaces modules."""
-        for key, module in modules.items() if isinstance(modules, Mapping) else modules:
+        for key, module in modules.items() if isinstance(modules, Mapping | ModuleDict) else modules:
             self[key] = module
 
 
@@ -189,83 +211,170 @@ def _as_parameter(value: Any) -> Any:
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 
-class ParameterList(Module):
-    """A list of parameters that are registered; a tensor becomes a Parameter."""
+def _told(name: Any, value: Any) -> str:
+    if isinstance(value, Tensor):
+        size = "x".join(str(n) for n in value.shape)
+        kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
+        return f"({name}): {kind} containing: [{value.dtype} of size {size}]"
+    return f"({name}): Object of type: {type(value).__name__}"
 
-    def __init__(self, values: Iterable[Tensor] | None = None) -> None:
+
+class ParameterList(Module):
+    """A list of parameters that are registered; a tensor becomes a Parameter, what is none is kept as it
+    is."""
+
+    def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
+        self._size = 0
         self.extend(values or ())
 
     def __len__(self) -> int:
-        return len(self._parameters)
+        return self._size
 
-    def __iter__(self) -> Iterator[Parameter]:
-        return iter(self._parameters.values())  # type: ignore[arg-type]
+    def __iter__(self) -> Iterator[Any]:
+        return iter([self[i] for i in range(self._size)])
 
     @overload
-    def __getitem__(self, index: int) -> Parameter: ...
+    def __getitem__(self, index: int) -> Any: ...
     @overload
     def __getitem__(self, index: slice) -> ParameterList: ...
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return ParameterList(list(self)[index])
-        return self._parameters[str(_place("ParameterList", index, len(self)))]
+        return getattr(self, str(_place("ParameterList", index, self._size)))
 
-    def __setitem__(self, index: int, value: Tensor) -> None:
-        self.register_parameter(str(_place("ParameterList", index, len(self))), _as_parameter(value))
+    def __setitem__(self, index: int, value: Any) -> None:
+        setattr(self, str(_place("ParameterList", index, self._size)), _as_parameter(value))
 
-    def append(self, value: Tensor) -> ParameterList:
-        """Adds a parameter at the end."""
-        self.register_parameter(str(len(self)), _as_parameter(value))
+    def __iadd__(self, values: Iterable[Any]) -> ParameterList:
+        return self.extend(values)
+
+    def append(self, value: Any) -> ParameterList:
+        """Adds a value at the end."""
+        self._size += 1
+        self[self._size - 1] = value
         return self
 
-    def extend(self, values: Iterable[Tensor]) -> ParameterList:
-        """Adds several parameters at the end."""
+    def extend(self, values: Iterable[Any]) -> ParameterList:
+        """Adds several values at the end."""
+        if isinstance(values, Tensor | str) or not isinstance(values, Iterable):
+            raise TypeError(f"ParameterList.extend: wants a list, got {type(values).__name__}")
         for value in list(values):
             self.append(value)
         return self
 
     def extra_repr(self) -> str:
-        return "\n".join(
-            f"({name}): Parameter of size {'x'.join(str(n) for n in p.shape)}"  # type: ignore[union-attr]
-            for name, p in self._parameters.items()
-        )
+        return "\n".join(_told(i, value) for i, value in enumerate(self))
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if not name.isdigit()]
 
 
 class ParameterDict(Module):
-    """A dict of parameters that are registered; a tensor becomes a Parameter."""
+    """A dict of parameters that are registered, in the order in which they came; a tensor becomes a
+    Parameter, what is none is kept as it is."""
 
-    def __init__(self, parameters: Mapping[str, Tensor] | None = None) -> None:
+    def __init__(self, parameters: Any = None) -> None:
         super().__init__()
-        for key, value in (parameters or {}).items():
-            self[key] = value
+        self._keys: dict[str, None] = {}
+        self.update(parameters or {})
 
-    def __getitem__(self, key: str) -> Parameter:
-        return self._parameters[key]  # type: ignore[return-value]
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._keys:
+            raise KeyError(key)
+        return getattr(self, key)
 
-    def __setitem__(self, key: str, value: Tensor) -> None:
-        self.register_parameter(key, _as_parameter(value))
+    def __setitem__(self, key: str, value: Any) -> None:
+        if not isinstance(key, str):
+            raise TypeError(f"ParameterDict: wants str keys, got {type(key).__name__}")
+        if key not in self._keys and hasattr(self, key):
+            raise KeyError(f"ParameterDict: already has an attribute '{key}'")
+        setattr(self, key, _as_parameter(value))
+        self._keys[key] = None
 
     def __delitem__(self, key: str) -> None:
+        del self._keys[key]
         delattr(self, key)
 
     def __len__(self) -> int:
-        return len(self._parameters)
+        return len(self._keys)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._parameters)
+        return iter(self._keys)
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self._keys))
 
     def __contains__(self, key: object) -> bool:
-        return key in self._parameters
+        return key in self._keys
+
+    def __or__(self, other: ParameterDict) -> ParameterDict:
+        out = self.copy()
+        out.update(other)
+        return out
+
+    def __ror__(self, other: ParameterDict) -> ParameterDict:
+        return ParameterDict(other) | self
+
+    def __ior__(self, other: ParameterDict) -> ParameterDict:
+        self.update(other)
+        return self
 
     def keys(self) -> Iterable[str]:
         """The names."""
-        return self._parameters.keys()
+        return self._keys.keys()
 
-    def values(self) -> Iterable[Parameter]:
+    def values(self) -> Iterable[Any]:
         """The parameters."""
-        return self._parameters.values()  # type: ignore[return-value]
+        return (self[key] for key in self._keys)
 
-    def items(self) -> Iterable[tuple[str, Parameter]]:
+    def items(self) -> Iterable[tuple[str, Any]]:
         """Names and parameters."""
-        return self._parameters.items()  # type: ignore[return-value]
+        return ((key, self[key]) for key in self._keys)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The parameter of a name, or the default."""
+        return self[key] if key in self._keys else default
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The parameter of a name; where there is none, the default, stored."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def pop(self, key: str) -> Any:
+        """Takes a parameter out and returns it."""
+        value = self[key]
+        del self[key]
+        return value
+
+    def popitem(self) -> tuple[str, Any]:
+        """Takes the last name and parameter out and returns both."""
+        if not self._keys:
+            raise KeyError("ParameterDict.popitem: the dict is empty")
+        key = next(reversed(self._keys))
+        return key, self.pop(key)
+
+    def clear(self) -> None:
+        """Takes all parameters out."""
+        for key in list(self._keys):
+            del self[key]
+
+    def update(self, parameters: Any) -> None:
+        """Adds or replaces parameters: of a mapping, or pairs of name and parameter."""
+        pairs = parameters.items() if isinstance(parameters, Mapping | ParameterDict) else parameters
+        if not isinstance(pairs, Iterable):
+            raise TypeError(f"ParameterDict.update: wants a dict or pairs, got {type(parameters).__name__}")
+        for key, value in pairs:
+            self[key] = value
+
+    def copy(self) -> ParameterDict:
+        """A new dict of the same parameters."""
+        return ParameterDict(dict(self.items()))
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """A new dict of these names, all with the default."""
+        return ParameterDict(dict.fromkeys(keys, default))
+
+    def extra_repr(self) -> str:
+        return "\n".join(_told(key, value) for key, value in self.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -69,11 +70,21 @@ def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any
     if module._backward_hooks or module._backward_pre_hooks:
         backward = _BackwardHooks(module)
         args = backward.watch_inputs(args)
-    output = module.forward(*args, **kwargs)
-    for hook, with_kwargs in list(module._forward_hooks.values()):
-        result = hook(module, args, kwargs, output) if with_kwargs else hook(module, args, output)
-        if result is not None:
-            output = result
+    after = list(module._forward_hooks.values())
+    called = 0
+    try:
+        output = module.forward(*args, **kwargs)
+        for hook, with_kwargs, _ in after:
+            called += 1
+            result = hook(module, args, kwargs, output) if with_kwargs else hook(module, args, output)
+            if result is not None:
+                output = result
+    except Exception:
+        for hook, with_kwargs, always in after[called:]:
+            if always:  # what it raises or returns does not replace the error
+                with contextlib.suppress(Exception):
+                    hook(module, args, kwargs, None) if with_kwargs else hook(module, args, None)
+        raise
     return output if backward is None else backward.watch_outputs(output)
 
 

@@ -9,7 +9,7 @@ from .._context import add_note, module_path, parameters_changed, running
 from ..tensor import Tensor
 from .hooks import HookDict, RemovableHandle, call_with_hooks
 from .parameter import Buffer, Parameter
-from .state import IncompatibleKeys, load_state
+from .state import Stateful
 from .walk import Walk
 
 __all__ = ["Module"]
@@ -17,7 +17,7 @@ __all__ = ["Module"]
 M = TypeVar("M", bound="Module")
 
 
-class Module(Walk):
+class Module(Walk, Stateful):
     """The base of layers and models.
 
     A subclass calls `super().__init__()`, assigns parameters and modules to attributes (which registers
@@ -193,10 +193,18 @@ class Module(Walk):
         return self._register("_forward_pre_hooks", (hook, with_kwargs), prepend)
 
     def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
     ) -> RemovableHandle:
-        """`hook(module, args, output) -> None | output` after it; or `(module, args, kwargs, output)`."""
-        return self._register("_forward_hooks", (hook, with_kwargs), prepend)
+        """`hook(module, args, output) -> None | output` after it; or `(module, args, kwargs, output)`.
+
+        With always_call also after an error, with None for the output.
+        """
+        return self._register("_forward_hooks", (hook, with_kwargs, always_call), prepend)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
@@ -216,43 +224,6 @@ class Module(Walk):
     def _forget_missing_hooks(self) -> None:
         """After hooks were removed: a module without any is called directly again."""
         object.__setattr__(self, "_hooked", any(getattr(self, kind) for kind in _HOOK_KINDS))
-
-    # ---- state ----
-
-    def state_dict(
-        self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
-    ) -> dict[str, Any]:
-        """Every parameter and persistent buffer by its dotted name; memory is shared.
-
-        Args:
-            destination: a dict to add to.
-            prefix: put before every name.
-            keep_vars: the parameters themselves, not detached tensors.
-        """
-        found = {} if destination is None else destination
-        for name, tensor in self.named_state():
-            found[prefix + name] = tensor if keep_vars else tensor.detach()
-        return found
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> IncompatibleKeys:
-        """Copies parameters and buffers from a dict of tensors (or NumPy arrays, or DLPack exporters).
-
-        Everything is checked before anything is copied.
-
-        Args:
-            state_dict: what `state_dict()` gave.
-            strict: the keys have to be exactly this module's.
-            assign: take the tensors themselves instead of copying their values.
-
-        Returns:
-            `(missing_keys, unexpected_keys)`, both empty when strict.
-
-        Raises:
-            RuntimeError: keys or shapes differ; names the first key that does, then the others.
-        """
-        return load_state(self, state_dict, strict, assign)
 
     # ---- modes and placement ----
 
@@ -291,10 +262,10 @@ class Module(Walk):
         fn(self)
         return self
 
-    def _apply(self: M, fn: Callable[[Tensor], Tensor]) -> M:
+    def _apply(self: M, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> M:
         """Puts every parameter, gradient and buffer through `fn`; parameters stay the same objects."""
         seen: set[int] = set()
-        for module in self.modules():
+        for module in self.modules() if recurse else [self]:
             for p in module._parameters.values():
                 if p is None or id(p) in seen:
                     continue
@@ -360,6 +331,23 @@ class Module(Walk):
     def cpu(self: M) -> M:
         """Parameters and buffers to the CPU."""
         return self.to("cpu")
+
+    def cuda(self: M, device: int | None = None) -> M:
+        """Parameters and buffers to a GPU."""
+        return self.to("cuda" if device is None else f"cuda:{device}")
+
+    def type(self: M, dst_type: Any) -> M:
+        """Every parameter and buffer to one dtype."""
+        return self._apply(lambda t: t.to(dst_type))
+
+    def to_empty(self: M, *, device: Any, recurse: bool = True) -> M:
+        """Fresh parameters and buffers on a device, with values of no meaning."""
+        from ..ops import empty
+
+        def fresh(t: Tensor) -> Tensor:
+            return empty(t.shape, dtype=t.dtype, device=device)
+
+        return self._apply(fresh, recurse)
 
     # ---- text ----
 

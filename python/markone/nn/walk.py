@@ -37,9 +37,9 @@ class Walk:
                     seen, f"{prefix}.{name}" if prefix else name, remove_duplicate
                 )
 
-    def modules(self) -> Iterator[Module]:
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
         """This module and all below."""
-        for _, module in self.named_modules():
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
@@ -94,19 +94,24 @@ class Walk:
         for _, buffer in self.named_buffers(recurse=recurse):
             yield buffer
 
+    def own_state(self) -> Iterator[tuple[str, Tensor]]:
+        """This module's part of the state dict: its parameters, then its persistent buffers."""
+        for name, parameter in self._parameters.items():
+            if parameter is not None:
+                yield name, parameter
+        for name, buffer in self._buffers.items():
+            if buffer is not None and name not in self._non_persistent_buffers_set:
+                yield name, buffer
+
     def named_state(self) -> Iterator[tuple[str, Tensor]]:
-        """What the state dict holds: a module's parameters, then its persistent buffers, then its children's.
+        """What the state dict holds: a module's own state, then its children's.
 
         A shared tensor comes once a name, as in PyTorch.
         """
         for path, module in self.named_modules(remove_duplicate=False):
             start = path + "." if path else ""
-            for name, parameter in module._parameters.items():
-                if parameter is not None:
-                    yield start + name, parameter
-            for name, buffer in module._buffers.items():
-                if buffer is not None and name not in module._non_persistent_buffers_set:
-                    yield start + name, buffer
+            for name, tensor in module.own_state():
+                yield start + name, tensor
 
     def get_submodule(self, target: str) -> Module:
         """The module of a dotted name; the empty name is this one.
@@ -148,3 +153,18 @@ class Walk:
         if found is None:
             raise AttributeError(f"get_buffer: there is no buffer '{target}'")
         return found
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Puts a module in the place of a dotted name; with strict there must be one already.
+
+        Raises:
+            ValueError: the name is empty.
+            AttributeError: the path to it does not exist, or with strict the module.
+        """
+        if not target:
+            raise ValueError("set_submodule: the name is empty")
+        path, _, name = target.rpartition(".")
+        owner = self.get_submodule(path)
+        if strict and name not in owner._modules:
+            raise AttributeError(f"set_submodule: {type(owner).__name__} has no module '{name}' ('{target}')")
+        owner.add_module(name, module)

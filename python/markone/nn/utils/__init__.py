@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ...autograd import no_grad
 from ...ops import cat, stack
 from ...tensor import Tensor
-from . import rnn
+from . import rnn, stateless
 
 __all__ = [
     "clip_grad_norm_",
@@ -17,6 +17,7 @@ __all__ = [
     "get_total_norm",
     "parameters_to_vector",
     "rnn",
+    "stateless",
     "vector_to_parameters",
 ]
 
