@@ -14,6 +14,7 @@ from .lazy import (
     LazyConvTranspose3d,
     LazyLinear,
 )
+from .lazy_norm import *  # noqa: F403
 from .module import Module
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 

@@ -52,8 +52,7 @@ class Linear(Module):
         reset_weight_and_bias(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        own = self._parameters  # a look-up less than by attribute
-        return F.linear(input, own["weight"], own["bias"])  # type: ignore[arg-type]
+        return F.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return (
