@@ -160,12 +160,11 @@ class _Conv(_ConvNd):
         if self.padding_mode != "zeros":
             input = F.pad(input, self._sides(), self.padding_mode)
             padding = 0
-        own = self._parameters  # a look-up less than by attribute
         convolve = (F.conv1d, F.conv2d, F.conv3d)[self._axes - 1]
         return convolve(
             input,
-            own["weight"],  # type: ignore[arg-type]
-            own["bias"],
+            self.weight,
+            self.bias,
             self.stride,
             padding,
             self.dilation,
