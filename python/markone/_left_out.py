@@ -23,26 +23,28 @@ _BY_REASON: dict[str, dict[str, str]] = {
         _NO_QUANTISED: """dequantize int_repr is_quantized q_per_channel_axis q_per_channel_scales
             q_per_channel_zero_points q_scale q_zero_point qscheme""",
         _OTHER_DEVICE: """ipu is_ipu is_maia is_meta is_mkldnn is_mps is_mtia is_vulkan is_xla is_xpu mtia
-        to_mkldnn
-            xpu""",
+            to_mkldnn xpu""",
         _NO_DECOMPOSITION: """cholesky cholesky_inverse cholesky_solve det eig geqrf inverse logdet lstsq lu
-        lu_solve
-            matrix_exp orgqr ormqr pinverse qr slogdet solve svd symeig triangular_solve""",
+            lu_solve matrix_exp orgqr ormqr pinverse qr slogdet solve svd symeig triangular_solve""",
         _SPECIAL: "i0 i0_ igamma igamma_ igammac igammac_",
-        _MEMORY: """const_data_ptr is_pinned is_shared pin_memory resize resize_ resize_as
-        resize_as_ set_
+        _MEMORY: """const_data_ptr is_pinned is_shared pin_memory resize resize_ resize_as resize_as_ set_
             share_memory_ storage storage_type untyped_storage record_stream""",
         _INSIDE: """as_subclass grad_dtype hash_tensor is_distributed is_nested module_load name output_nr
-        reinforce
-            slice_inverse to_padded_tensor volatile
-            new_empty_strided""",
+            reinforce slice_inverse to_padded_tensor volatile new_empty_strided dim_order index""",
+        "PyTorch's old constructor; there are new_tensor, new_zeros, new_ones, new_full": "new",
+        "tensors carry no mark of inference mode": "is_inference",
+        "every array is strided": "layout",
+        "writing through overlapping strides has no order; there is as_strided": """as_strided_
+            as_strided_scatter""",
+        "a shape that does not depend on the data serves graph compilers alone": "nonzero_static",
+        "mantissa and exponent are NumPy's: np.frexp on .numpy()": "frexp",
         "there is no such type: uint8, int32, int64, float16, bfloat16, float32, float64, bool": "char short",
         "a Python function for every element is a loop; write it with operations": "apply_ map_ map2_",
     },
     "nn": {
         "one process a device: markone has no DataParallel": "DataParallel parallel SyncBatchNorm",
         _NO_QUANTISED: "intrinsic qat quantizable quantized",
-        _INSIDE: "Container attention common_types factory_kwargs modules",
+        _INSIDE: "Container LinearCrossEntropyOptions attention common_types factory_kwargs modules",
     },
     "nn.functional": {
         _NO_QUANTISED: "ScalingType SwizzleType scaled_grouped_mm scaled_mm",

@@ -222,11 +222,6 @@ class Tensor:
         a, b = self._array, tensor._array
         return (a.storage_id, a.offset, a.shape, a.strides) == (b.storage_id, b.offset, b.shape, b.strides)
 
-    def dim_order(self) -> tuple[int, ...]:
-        """The dimensions from the largest stride to the smallest."""
-        strides = self._array.strides
-        return tuple(sorted(range(len(strides)), key=lambda d: -strides[d]))
-
     @property
     def _version(self) -> int:
         return self._array.version

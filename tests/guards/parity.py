@@ -143,9 +143,17 @@ def _signature(function: ast.FunctionDef) -> inspect.Signature:
 IGNORED = {
     "self", "out", "size_average", "reduce", "layout", "pin_memory", "memory_format", "non_blocking", "names",
     "requires_grad", "device", "dtype", "inplace", "foreach", "fused", "capturable", "differentiable",
-    "generator", "maximize", "sparse", "copy", "_stacklevel", "implementation", "verbose", "sparse_grad",
-    "impl",
+    "generator", "maximize", "sparse", "copy", "_stacklevel", "implementation", "verbose",
+    "min_value", "max_value", "sparse_grad", "impl",
 }  # fmt: skip
+
+
+# Where PyTorch's stub does not say what its documentation does.
+AS_DOCUMENTED = {
+    "Tensor.requires_grad_": "requires_grad",
+    "Tensor.split": "split_size_or_sections, as torch.split",
+    "Tensor.tensor_split": "indices_or_sections, one argument for the three overloads",
+}
 
 
 def difference(theirs: list[inspect.Signature], ours: inspect.Signature) -> str:

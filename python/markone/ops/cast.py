@@ -146,14 +146,14 @@ _COPY = Op(
 _FILL = Op("fill_", lambda node, g: (), lambda node, g: ())
 
 
-def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
-    """Overwrites the tensor with src (broadcast and cast)."""
+def copy_(input: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
+    """Overwrites the tensor with other (broadcast and cast)."""
     out = tensor_arg("copy_", input)
-    x = tensor_arg("copy_", src, "src")
-    if not recording(input, src):
+    x = tensor_arg("copy_", other, "other")
+    if not recording(input, other):
         _C.copy_into(out, x)
         return input
-    return overwrite(input, _COPY, (src,), lambda: _C.copy_into(out, x), (x.shape, x.dtype))
+    return overwrite(input, _COPY, (other,), lambda: _C.copy_into(out, x), (x.shape, x.dtype))
 
 
 def fill_(input: Tensor, value: Any) -> Tensor:

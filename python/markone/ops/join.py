@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import _C
 from ..autograd.graph import Node, Op, edge_of, edges_of, recording
 from ..tensor import Tensor
@@ -46,14 +48,46 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     return repeat(input, (1,) * (input.ndim - len(counts)) + counts)
 
 
-def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Tensor:
-    """Every element (or slice along dim) `repeats` times in a row."""
+def repeat_interleave(
+    input: Tensor, repeats: Any, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Every element (or slice along dim) `repeats` times in a row: a number, or an integer tensor.
+
+    output_size, where given, must be the size along dim of the result.
+    """
     if dim is None:
         input, dim = ravel(input), 0
     d = wrap_dim("repeat_interleave", dim, input.ndim)
+    if isinstance(repeats, Tensor):
+        if repeats.dtype.is_floating_point or repeats.ndim > 1:
+            raise RuntimeError(
+                f"repeat_interleave: repeats must be integers, 0-d or 1-d, got {repeats.dtype} "
+                f"{list(repeats.shape)}"
+            )
+        counts = (
+            np.broadcast_to(repeats.numpy(), (input.shape[d],)) if repeats.numel() == 1 else repeats.numpy()
+        )
+        if len(counts) != input.shape[d]:
+            raise RuntimeError(
+                f"repeat_interleave: {len(counts)} repeats for {input.shape[d]} slices along dimension {d}"
+            )
+        if (counts < 0).any():
+            raise RuntimeError("repeat_interleave: repeats cannot be negative")
+        _check_output_size(int(counts.sum()), output_size)
+        from .gather import index_select
+
+        return index_select(input, d, Tensor(np.repeat(np.arange(len(counts)), counts)))
+    if repeats < 0:
+        raise RuntimeError(f"repeat_interleave: repeats cannot be negative, got {repeats}")
+    _check_output_size(input.shape[d] * repeats, output_size)
     shape = input._array.shape
     wide = expand(unsqueeze(input, d + 1), (*shape[: d + 1], repeats, *shape[d + 1 :]))
     return reshape(wide, (*shape[:d], shape[d] * repeats, *shape[d + 1 :]))
+
+
+def _check_output_size(size: int, output_size: int | None) -> None:
+    if output_size is not None and output_size != size:
+        raise RuntimeError(f"repeat_interleave: output_size is {output_size}, the result has {size}")
 
 
 def _cat_backward(node: Node, g: Any) -> Any:

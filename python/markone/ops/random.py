@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 from .. import _C
-from .._dtypes import as_device, as_dtype, float32, get_default_dtype, int64
+from .._dtypes import as_device, as_dtype, float32, float64, get_default_dtype, int64
 from ..autograd.graph import Node, Op, edge_of, recording
+from ..autograd.modes import no_grad
 from ..tensor import Tensor
 from ._common import sizes, tensor_arg
 from .cast import random_in_place
 from .creation import _finish
 
 # Functions that are Tensor methods too.
-METHODS = "uniform_ normal_ bernoulli bernoulli_ random_ multinomial"
+METHODS = (
+    "uniform_ normal_ bernoulli bernoulli_ random_ multinomial exponential_ cauchy_ geometric_ log_normal_"
+)
 
 Generator = _C.Generator
 
@@ -181,13 +186,13 @@ def multinomial(
 # -- in place
 
 
-def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
-    """Fills with uniform numbers in [a, b)."""
+def uniform_(input: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Fills with uniform numbers in [from_, to)."""
     gen = _generator("uniform_", generator)
     x = tensor_arg("uniform_", input)
-    if a > b:
-        raise RuntimeError(f"uniform_: the range [{a}, {b}) is empty")
-    return random_in_place(input, lambda: _C.uniform_into(x, float(a), float(b), gen))
+    if from_ > to:
+        raise RuntimeError(f"uniform_: the range [{from_}, {to}) is empty")
+    return random_in_place(input, lambda: _C.uniform_into(x, float(from_), float(to), gen))
 
 
 def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
@@ -211,6 +216,54 @@ def random_(input: Tensor, low: int = 0, high: int | None = None, *, generator: 
         low, high = 0, low if low else 2**24
     drawn = randint(low, high, input._array.shape, generator=generator)._array
     return random_in_place(input, lambda: _C.copy_into(input._array, drawn))
+
+
+def _transformed(op: str, input: Tensor, of_uniform: Callable[[Tensor], Tensor], generator: Any) -> Tensor:
+    """Fills with the inverse of a distribution's function at uniform numbers in (0, 1)."""
+    x = tensor_arg(op, input)
+    if not x.dtype.is_floating_point:
+        raise RuntimeError(f"{op}: wants a floating type, got {x.dtype}")
+    u = Tensor(_C.empty(x.shape, float64 if x.dtype is float64 else float32))
+    with no_grad():
+        uniform_(u, generator=generator)
+        # Away from both ends, where the functions are infinite.
+        drawn = of_uniform(u * (1 - 2 * _HALF_STEP) + _HALF_STEP)._array
+    return random_in_place(input, lambda: _C.copy_into(x, drawn))
+
+
+# Half the distance of two uniform float32 numbers.
+_HALF_STEP = 2.0**-25
+
+
+def exponential_(input: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Fills with numbers of density lambd · exp(-lambd x)."""
+    if not lambd > 0:
+        raise RuntimeError(f"exponential_: lambd must be above 0, got {lambd}")
+    return _transformed("exponential_", input, lambda u: u.log() * (-1.0 / lambd), generator)
+
+
+def cauchy_(input: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Fills with numbers of density sigma / (π ((x - median)² + sigma²))."""
+    if not sigma > 0:
+        raise RuntimeError(f"cauchy_: sigma must be above 0, got {sigma}")
+    return _transformed("cauchy_", input, lambda u: ((u - 0.5) * math.pi).tan() * sigma + median, generator)
+
+
+def geometric_(input: Tensor, p: float, *, generator: Any = None) -> Tensor:
+    """Fills with the number of tries until one of probability p succeeds: 1, 2, ..."""
+    if not 0 < p < 1:
+        raise RuntimeError(f"geometric_: p must be in (0, 1), got {p}")
+    return _transformed("geometric_", input, lambda u: (u.log() / math.log1p(-p)).ceil(), generator)
+
+
+def log_normal_(input: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Any = None) -> Tensor:
+    """Fills with exp of normal numbers of this mean and std."""
+    if not std > 0:
+        raise RuntimeError(f"log_normal_: std must be above 0, got {std}")
+    drawn = normal_(
+        Tensor(_C.empty(tensor_arg("log_normal_", input).shape, float32)), mean, std, generator=generator
+    )
+    return random_in_place(input, lambda: _C.copy_into(input._array, drawn.exp()._array))
 
 
 # -- dropout
