@@ -61,8 +61,15 @@ def all_ops() -> list[surface.Op]:
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        found += module.OPS
+        found += [op for op in module.OPS if isinstance(op, surface.Op)]
     return found
+
+
+def title(name: str) -> str:
+    """The name in the table: the short one where `mo.x` and `mo.nn.functional.x` are one function."""
+    short = name.removeprefix("nn.functional.")
+    same = short != name and ops.FUNCTIONS.get(short) is getattr(nn.functional, short, None)
+    return short if same else name
 
 
 def wanted() -> Iterator[str]:
@@ -91,7 +98,7 @@ def rows(cases: list[surface.Op]) -> dict[str, str]:
     """The table's row of each operation, without running a check."""
     by_name: dict[str, list[surface.Op]] = {}
     for case in cases:
-        by_name.setdefault(case.name, []).append(case)
+        by_name.setdefault(title(case.name), []).append(case)
     out = {}
     for name, group in sorted(by_name.items()):
         checks = {check for case in group for check in case.checks()}

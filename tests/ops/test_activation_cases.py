@@ -289,6 +289,22 @@ OPS = [
             ("empty", (0, 4, 3), (4,)),
         )
     ),
+    *(
+        Op(
+            name,
+            lambda lib, x, name=name: getattr(lib, name)(x, 1),
+            reference,
+            [make],
+            label=label,
+            no_torch="" if name != "softmin" else "only nn.functional has it there",
+        )
+        for name, reference in (
+            ("softmax", lambda x: softmax(x, 1)),
+            ("log_softmax", lambda x: np.log(softmax(x, 1))),
+            ("softmin", lambda x: softmax(-x, 1)),
+        )
+        for label, make in (("plain", POINTS), ("empty", normal(0, 3)))
+    ),
     Op("Tensor.prelu", lambda lib, x, w: x.prelu(w), _prelu, [POINTS, normal(4)]),
     Op("Tensor.hardshrink", lambda lib, x: x.hardshrink(0.4), lambda x: x * (abs(x) > 0.4), [POINTS]),
     Op("Tensor.softmax", lambda lib, x: x.softmax(1), lambda x: softmax(x, 1), [POINTS]),

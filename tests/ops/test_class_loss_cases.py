@@ -188,7 +188,8 @@ CTC = [
     ctc("vector", (4, 3), [1, 2], 4, 2, reduction="none"),
 ]
 
-test_all = surface.make_tests([*CLASSES, *CTC])
+OPS = [*CLASSES, *CTC]
+test_all = surface.make_tests(OPS)
 
 
 def test_ctc_without_an_alignment() -> None:

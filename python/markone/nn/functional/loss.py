@@ -22,7 +22,6 @@ from ...tensor import Tensor
 __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
-    "check_reduction",
     "cross_entropy",
     "gaussian_nll_loss",
     "huber_loss",

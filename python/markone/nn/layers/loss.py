@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ...ops.softmax import check_reduction
 from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
@@ -34,7 +35,7 @@ class _Loss(Module):
 
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
-        self.reduction = F.check_reduction(self._get_name(), reduction)
+        self.reduction = check_reduction(self._get_name(), reduction)
 
 
 class MSELoss(_Loss):
