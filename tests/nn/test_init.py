@@ -25,11 +25,25 @@ def values(t):
             5 / 3 / math.sqrt(200),
             None,
         ),
+        (lambda w: init.lecun_uniform_(w), math.sqrt(1 / 300), math.sqrt(3 / 300)),
+        (lambda w: init.lecun_normal_(w), math.sqrt(1 / 300), None),
+        (lambda w: init.uniform_(w, -0.05, 0.05), 0.05 / math.sqrt(3), 0.05),
         (lambda w: init.uniform_(w, -3, 3), math.sqrt(3), 3),
         (lambda w: init.normal_(w, 0, 0.3), 0.3, None),
         (lambda w: init.trunc_normal_(w, 0, 1, -1, 1), 0.5396, 1),
     ],
-    ids=["xavier_u", "xavier_n", "kaiming_u", "kaiming_n", "uniform", "normal", "trunc"],
+    ids=[
+        "xavier_u",
+        "xavier_n",
+        "kaiming_u",
+        "kaiming_n",
+        "lecun_u",
+        "lecun_n",
+        "small",
+        "uniform",
+        "normal",
+        "trunc",
+    ],
 )
 def test_distributions(fill, std, bound):
     w = mo.empty(200, 300)
@@ -90,3 +104,30 @@ def test_gains_and_errors():
     ):
         with pytest.raises(ValueError, match=r"wants|does not know"):
             call()
+
+
+OLD = {
+    "constant": (2.5,),
+    "dirac": (),
+    "eye": (),
+    "kaiming_normal": (),
+    "kaiming_uniform": (),
+    "normal": (1.0, 2.0),
+    "orthogonal": (),
+    "sparse": (0.5,),
+    "uniform": (-1.0, 3.0),
+    "xavier_normal": (2.0,),
+    "xavier_uniform": (2.0,),
+}
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_old_names_warn_and_do_the_same(name):
+    shape = (4, 3, 3) if name == "dirac" else (6, 4)
+    mo.manual_seed(1)
+    want = values(getattr(init, name + "_")(mo.empty(*shape), *OLD[name])).copy()
+    mo.manual_seed(1)
+    w = mo.empty(*shape)
+    with pytest.warns(FutureWarning, match=f"{name} is deprecated"):
+        assert getattr(init, name)(w, *OLD[name]) is w
+    assert np.array_equal(values(w), want)

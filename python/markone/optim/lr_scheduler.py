@@ -14,14 +14,18 @@ from typing import Any
 from .optimizer import Optimizer
 
 __all__ = [
+    "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
     "MultiplicativeLR",
+    "OneCycleLR",
     "PolynomialLR",
     "ReduceLROnPlateau",
     "SequentialLR",
@@ -266,7 +270,11 @@ class SequentialLR(LRScheduler):
     _not_saved = ("optimizer", "_schedulers")
 
     def __init__(
-        self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]
+        self,
+        optimizer: Optimizer,
+        schedulers: Sequence[LRScheduler],
+        milestones: Sequence[int],
+        last_epoch: int = -1,
     ) -> None:
         if len(schedulers) < 1 or len(milestones) != len(schedulers) - 1:
             raise ValueError(
@@ -278,7 +286,7 @@ class SequentialLR(LRScheduler):
         self._schedulers = list(schedulers)
         self._milestones = list(milestones)
         self.optimizer = optimizer
-        self.last_epoch = 0
+        self.last_epoch = last_epoch + 1
         # The constructors have each made a first step: only that of the first scheduler is to count.
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"]
@@ -398,3 +406,7 @@ def _one_each(name: str, optimizer: Optimizer, functions: Any) -> list[Any]:
     if len(functions) != len(optimizer.param_groups):
         raise ValueError(f"{name}: {len(functions)} functions for {len(optimizer.param_groups)} groups")
     return list(functions)
+
+
+# Last, for they derive from the class above.
+from .cycles import ChainedScheduler, CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR  # noqa: E402
