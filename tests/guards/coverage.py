@@ -103,15 +103,22 @@ def rows(cases: list[surface.Op]) -> dict[str, str]:
     for name, group in sorted(by_name.items()):
         checks = {check for case in group for check in case.checks()}
 
-        def cell(check: str, field: str, have: set[str] = checks, group: list[surface.Op] = group) -> str:
-            reasons = sorted({getattr(case, field) for case in group} - {""})
-            return (
-                "yes"
-                if check in have and not (field == "no_second" and reasons)
-                else "; ".join(reasons) or "no case"
-            )
+        kinds = {a.dtype.name for case in group for a in case.arrays()}
+        floating = "float64" in kinds
+        dtypes = " ".join(sorted({d for case in group for d in case.dtypes} if floating else kinds))
 
-        dtypes = " ".join(sorted({d for case in group for d in case.dtypes}))
+        def cell(
+            check: str,
+            field: str,
+            have: set[str] = checks,
+            group: list[surface.Op] = group,
+            floating: bool = floating,
+        ) -> str:
+            reasons = sorted({getattr(case, field) for case in group} - {""})
+            if check in have and not (field == "no_second" and reasons):
+                return "yes"
+            return "; ".join(reasons) or ("no case" if floating else "integers")
+
         second = cell("second", "no_second") if "second" in checks else "–"
         gradient = cell("gradient", "no_grad") if "gradient" in checks else cell("gradient", "no_grad") or "–"
         cells = [f"`{name}`", str(len(group)), dtypes, gradient, second, cell("torch", "no_torch")]

@@ -266,7 +266,7 @@ OPS = [
         "take", lambda lib, x, i: lib.take(x, i), lambda x, i: x.ravel()[i], [X, np.array([[0, 59], [-1, 7]])]
     ),
     surface.Op(
-        "Tensor.put",
+        "put",
         lambda lib, x, i, s: x.put(i, s),
         lambda x, i, s: _np_set(x.ravel(), i, s).reshape(x.shape),
         [X, np.array([3, 59]), surface.normal(2)],

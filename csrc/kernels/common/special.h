@@ -66,7 +66,7 @@ inline double hurwitz_zeta(double s, double x) {
 inline double polygamma_of(double x, double n) {
   if (n == 0) return digamma_of(x);
   if (x != x || !(n > 0 && n <= 170) || n != ::floor(n)) return __builtin_nan("");
-  const double s = n + 1, even = ::fmod(s, 2) == 0 ? 1 : -1;
+  const double s = n + 1, even = ::fmod(s, 2.0) == 0 ? 1 : -1;
   double zeta;
   if (x > 0) {
     zeta = x == __builtin_inf() ? 0 : hurwitz_zeta(s, x);

@@ -18,7 +18,7 @@ METHODS = (
     "expand expand_as broadcast_to narrow select diagonal split movedim chunk unbind"
 )
 # For other families, not for users.
-HELPERS = "reversed_dims matrix_transpose cut_view iterate window_zeroed"
+HELPERS = "pad_constant reversed_dims matrix_transpose cut_view iterate window_zeroed"
 
 
 def _view(op: Op, array: Any, source: Tensor, function: Any, args: tuple[Any, ...], ctx: Any) -> Tensor:
