@@ -105,7 +105,7 @@ def rows(cases: list[surface.Op]) -> dict[str, str]:
 
         kinds = {a.dtype.name for case in group for a in case.arrays()}
         floating = "float64" in kinds
-        dtypes = " ".join(sorted({d for case in group for d in case.dtypes} if floating else kinds))
+        dtypes = " ".join(sorted({d for case in group for d in case.dtypes} if floating else kinds)) or "–"
 
         def cell(
             check: str,
