@@ -67,7 +67,7 @@ MO_SCALAR bool signbit(double x) { return __builtin_signbit(x); }
 MO_SCALAR double sinc(double x) {
   if (x == 0) return 1;
   const double n = ::nearbyint(x), sine = ::sin(kPi * (x - n));
-  return (::fmod(n, 2) == 0 ? sine : -sine) / (kPi * x);
+  return (::fmod(n, 2.0) == 0 ? sine : -sine) / (kPi * x);
 }
 
 // An element as a value: floating types in v.real, integers and bool in v.integer.
