@@ -143,3 +143,14 @@ def test_beta1_cycles_where_there_is_no_momentum():
         assert a.param_groups[0]["betas"] == pytest.approx(b.param_groups[0]["betas"], rel=1e-12)
         advance(mine, i) if i < 19 else None
         advance(their, i) if i < 19 else None
+
+
+def test_a_plateau_scheduler_is_not_one_of_several():
+    optimizer = optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)
+    plateau = ours.ReduceLROnPlateau(optimizer)
+    for name, make in (
+        ("ChainedScheduler", lambda: ours.ChainedScheduler([plateau])),
+        ("SequentialLR", lambda: ours.SequentialLR(optimizer, [plateau], [])),
+    ):
+        with pytest.raises(ValueError, match=f"{name}: ReduceLROnPlateau wants a metric"):
+            make()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .lr_scheduler import LRScheduler
+from .lr_scheduler import LRScheduler, check_together
 from .optimizer import Optimizer, ParamGroup
 
 __all__ = ["ChainedScheduler", "CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"]
@@ -61,8 +61,7 @@ class ChainedScheduler(LRScheduler):
         if len(schedulers) < 1:
             raise ValueError("ChainedScheduler: wants at least one scheduler, got none")
         self.optimizer = schedulers[0].optimizer if optimizer is None else optimizer
-        if any(s.optimizer is not self.optimizer for s in schedulers):
-            raise ValueError("ChainedScheduler: a scheduler belongs to another optimiser")
+        check_together("ChainedScheduler", schedulers, self.optimizer)
         self._schedulers = list(schedulers)
         self._last_lr = self._now()
 

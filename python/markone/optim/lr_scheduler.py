@@ -259,6 +259,14 @@ class CosineAnnealingLR(LRScheduler):
         return [ratio * (rate - low) + low for rate in self._now()]
 
 
+def check_together(op: str, schedulers: Sequence[LRScheduler], optimizer: Optimizer) -> None:
+    """Several schedulers act on one optimiser, each at a step without a metric."""
+    if any(s.optimizer is not optimizer for s in schedulers):
+        raise ValueError(f"{op}: a scheduler belongs to another optimiser")
+    if any(isinstance(s, ReduceLROnPlateau) for s in schedulers):
+        raise ValueError(f"{op}: ReduceLROnPlateau wants a metric at each step, it cannot be one of several")
+
+
 class SequentialLR(LRScheduler):
     """One scheduler after the other, changing at the `milestones`.
 
@@ -281,8 +289,7 @@ class SequentialLR(LRScheduler):
                 f"SequentialLR: wants one milestone fewer than schedulers, got {len(milestones)} and "
                 f"{len(schedulers)}"
             )
-        if any(s.optimizer is not optimizer for s in schedulers):
-            raise ValueError("SequentialLR: a scheduler belongs to another optimiser")
+        check_together("SequentialLR", schedulers, optimizer)
         self._schedulers = list(schedulers)
         self._milestones = list(milestones)
         self.optimizer = optimizer
