@@ -9,6 +9,7 @@ import pytest
 import markone as mo
 from markone import data, transforms
 from markone.data.random import sample_key
+from markone.transforms.steps import Warp
 
 SIZE = (40, 56)
 BOXES = [(5, 8, 20, 19), (30, 22, 50, 39), (0, 0, 56, 40)]
@@ -217,6 +218,39 @@ def test_affine_matrices():
     assert transforms.RandomRotation((45, 45), expand=True)(x).shape == (1, 8, 8)
     corner = transforms.RandomRotation((90, 90), center=(0, 0), interpolation="nearest", fill=-1)(x).numpy()
     assert np.all(corner[0, 1:] == -1)
+
+
+@pytest.mark.parametrize("fill", [0, 7])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, np.int64, np.bool_])
+def test_warps_look_up_what_numpy_does(dtype, fill):
+    random = np.random.default_rng(3)
+    for shape in ((3, 9, 7), (1, 1), (2, 1, 5), (2, 3, 8, 8)):
+        pixels = (random.random(shape) * 255).astype(dtype)
+        y, x = random.uniform(-3, 12, (2, 11, 6))
+        y[0], x[0], y[1], x[1], y[2] = np.round(y[0]), np.round(x[0]), 0.5, -0.5, 1e9
+        warp = Warp(y, x, None, fill, fill)
+        height, width = shape[-2:]
+        wide = np.pad(
+            pixels, [(0, 0)] * (len(shape) - 2) + [(2, 2), (2, 2)], constant_values=np.array(fill, dtype)
+        )
+
+        def at(row, column, wide=wide, height=height, width=width):
+            return wide[..., np.clip(row, -2, height + 1) + 2, np.clip(column, -2, width + 1) + 2]
+
+        row, column = np.floor(y + 0.5).astype(int), np.floor(x + 0.5).astype(int)
+        got = warp.mask(mo.from_numpy(pixels)).numpy()
+        assert got.dtype == dtype
+        assert np.array_equal(got, at(row, column))
+        if dtype in (np.int64, np.bool_):
+            continue
+        top, left = np.floor(y).astype(int), np.floor(x).astype(int)
+        down, right = y - top, x - left
+        upper = at(top, left) * (1 - right) + at(top, left + 1) * right
+        lower = at(top + 1, left) * (1 - right) + at(top + 1, left + 1) * right
+        wanted = upper * (1 - down) + lower * down
+        got = warp.image(mo.from_numpy(pixels)).numpy()
+        assert got.dtype == dtype
+        assert np.allclose(got, np.rint(wanted) if dtype == np.uint8 else wanted, rtol=1e-6, atol=1e-5)
 
 
 def test_elastic_field_has_simards_size():

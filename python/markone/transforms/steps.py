@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..ops import from_numpy, index_select, resize_bilinear
+from ..ops import from_numpy, index_select, masked_fill, resize_bilinear
+from ..ops.resample import grid_sample
 from ..ops.shape import pad_constant
 from ..tensor import Tensor
 from .base import Transform
@@ -208,23 +209,30 @@ def look_up(pixels: Tensor, y: np.ndarray, x: np.ndarray, fill: float, nearest: 
 
     The one place where a warp is computed.
     """
-    if not nearest:
-        return bytes_as_float(pixels, lambda t: from_numpy(_linear(t.detach().numpy(), y, x, fill)))
-    values = pixels.detach().numpy()
-    height, width = values.shape[-2:]
-    row, column = np.floor(y + 0.5).astype(np.int64), np.floor(x + 0.5).astype(np.int64)
+    if nearest:
+        return _nearest(pixels, y, x, fill)
+    return bytes_as_float(pixels, lambda t: _linear(t, y, x, fill))
+
+
+def _nearest(pixels: Tensor, y: np.ndarray, x: np.ndarray, fill: float) -> Tensor:
+    """Of any type; a place halfway between two pixels belongs to the later one."""
+    *lead, height, width = pixels.shape
+    row, column = np.floor(y + 0.5), np.floor(x + 0.5)
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    picked = values[..., np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
-    return from_numpy(np.where(inside, picked, np.asarray(fill).astype(values.dtype)))
+    flat = np.where(inside, row * width + column, 0.0).astype(np.int64).reshape(-1)
+    picked = index_select(pixels.detach().reshape(-1, height * width), 1, from_numpy(flat))
+    outside = from_numpy(~inside.reshape(-1))
+    return masked_fill(picked, outside, fill).reshape(*lead, *y.shape)
 
 
-def _linear(pixels: np.ndarray, y: np.ndarray, x: np.ndarray, fill: float) -> np.ndarray:
-    height, width = pixels.shape[-2:]
-    framed: Any = np.pad(pixels, [(0, 0)] * (pixels.ndim - 2) + [(1, 1), (1, 1)], constant_values=fill)
-    # One ring of `fill` lies around; places further out fall on it.
-    y, x = np.clip(y + 1, 0, height + 1), np.clip(x + 1, 0, width + 1)
-    top, left = np.minimum(y.astype(np.int64), height), np.minimum(x.astype(np.int64), width)
-    down, right = (y - top).astype(pixels.dtype), (x - left).astype(pixels.dtype)
-    upper = framed[..., top, left] * (1 - right) + framed[..., top, left + 1] * right
-    lower = framed[..., top + 1, left] * (1 - right) + framed[..., top + 1, left + 1] * right
-    return (upper * (1 - down) + lower * down).astype(pixels.dtype)
+def _linear(pixels: Tensor, y: np.ndarray, x: np.ndarray, fill: float) -> Tensor:
+    """In float64: in float32 a place in a wide image would be known to some 1e-4 of a pixel only."""
+    *lead, height, width = pixels.shape
+    values = pixels.detach().double().reshape(1, -1, height, width)
+    if fill:
+        # One ring of `fill` lies around; places further out fall on it.
+        values = pad_constant(values, [1, 1, 1, 1], fill)
+        y, x, height, width = y + 1, x + 1, height + 2, width + 2
+    grid = np.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)[None]
+    out = grid_sample(values, from_numpy(grid), "bilinear", "border" if fill else "zeros", False)
+    return out.reshape(*lead, *y.shape).to(pixels.dtype)
