@@ -41,7 +41,7 @@ class Pictures(Dataset[tuple[Any, Any]]):
 
     def load(self, index: int) -> tuple[Tensor, Any]:
         """The picture as uint8 [C, H, W], and its target."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a picture set has to write load(index)")
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         count = len(self)

@@ -41,7 +41,7 @@ class _Paired(Pictures):
             self.count = len(self.files)
 
     def _files(self, root: Root) -> list[tuple[Path, Path]]:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: has to write _files(root)")
 
     def _pairs(self, images: Path, labels: Path, ending: str) -> list[tuple[Path, Path]]:
         """The pictures of a folder by name, each with the label file of its name."""
@@ -55,10 +55,10 @@ class _Paired(Pictures):
         return pairs
 
     def _made(self, index: int) -> tuple[Tensor, Any]:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: has to write _made(index)")
 
     def _read(self, image: Path, label: Path) -> tuple[Tensor, Any]:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: has to write _read(image, label)")
 
     def __len__(self) -> int:
         return self.count

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from types import FunctionType
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 from .. import _C
+from ..autograd.graph import Node, Op, edge_of, recording
 from ..tensor import Tensor
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 Number = bool | int | float
 _NUMBERS = (float, int, bool)
@@ -40,6 +46,19 @@ def as_tensor(value: Any, like: Tensor) -> Tensor:
     out = _C.empty((), like._array.dtype)
     _C.fill(out, value)
     return Tensor(out)
+
+
+def numbers(op: str, name: str, value: Any, count: int) -> tuple[int, ...]:
+    """One int for each of `count` axes: from one for all, or a sequence of one or of as many."""
+    given = value if isinstance(value, list | tuple) else (value,)
+    try:
+        out = tuple(v.__index__() for v in given)
+    except (AttributeError, TypeError):
+        raise TypeError(f"{op}: {name} must be integers, got {value!r}") from None
+    if len(out) not in (1, count):
+        wanted = "1" if count == 1 else f"1 or {count}"
+        raise RuntimeError(f"{op}: {name} {value!r} has {len(out)} entries, wants {wanted}")
+    return out if len(out) == count else out * count
 
 
 def sizes(op: str, size: Any) -> tuple[int, ...]:
@@ -104,6 +123,17 @@ def sum_to_shape(g: Tensor, shape: tuple[int, ...], dtype: Any) -> Tensor:
     return g if g._array.dtype is dtype else to(g, dtype)
 
 
+def named(op: str, native: Any, *args: Any) -> Any:
+    """A native call whose errors start with the name that the user called."""
+    try:
+        return native(*args)
+    except (ValueError, TypeError, IndexError, RuntimeError) as error:
+        text = str(error)
+        if text.startswith(f"{op}:"):
+            raise
+        raise type(error)(f"{op}: {text.split(': ', 1)[-1]}") from None
+
+
 def used_in(text: str, name: str) -> bool:
     """A variable occurs in a formula."""
     return re.search(rf"\b{name}\b", text) is not None
@@ -122,3 +152,59 @@ def formula(text: str) -> Callable[..., Any]:
         return eval(code, {**functions, "where": where}, variables)
 
     return evaluate
+
+
+class Linear:
+    """A linear operation and its transpose, each the other's gradient."""
+
+    def __init__(self, name: str, forward: Any, backward: Any) -> None:
+        self.forward, self.backward = forward, backward
+        self.op = Op(
+            name,
+            lambda node, g: (backward(g, *node.ctx),),
+            lambda node, g: (self.transposed(g, node.ctx),),
+        )
+        self.transposed_op = Op(
+            f"{name}_grad",
+            lambda node, g: (forward(g, *node.ctx),),
+            lambda node, g: (self(g, node.ctx),),
+        )
+
+    def __call__(self, input: Tensor, ctx: Any) -> Tensor:
+        y = named(self.op.name, self.forward, input._array, *ctx)
+        return Tensor(y, True, Node(self.op, (edge_of(input),), (), ctx)) if recording(input) else Tensor(y)
+
+    def transposed(self, g: Tensor, ctx: Any) -> Tensor:
+        """The gradient of the input from that of the result."""
+        y = self.backward(g._array, *ctx)
+        return (
+            Tensor(y, True, Node(self.transposed_op, (edge_of(g),), (), ctx)) if recording(g) else Tensor(y)
+        )
+
+
+def over_axes(name: str, function: Callable[Concatenate[int, P], R]) -> tuple[Callable[P, R], ...]:
+    """`function` of one, of two and of three axes, as "conv{}d" names them.
+
+    {n}, {sizes} and {kernel} in its docstring become 2; h, w; kh, kw.
+    """
+    signature = inspect.signature(function)
+    signature = signature.replace(parameters=list(signature.parameters.values())[1:])
+    code, scope, defaults = function.__code__, function.__globals__, function.__defaults__
+
+    def of(axes: int) -> Callable[P, R]:
+        # A copy with the public name, which Python's own errors about arguments use.
+        named: Callable[Concatenate[int, P], R] = FunctionType(code, scope, name.format(axes), defaults)
+
+        def operation(*args: P.args, **kwargs: P.kwargs) -> R:
+            return named(axes, *args, **kwargs)
+
+        named.__qualname__ = operation.__qualname__ = operation.__name__ = named.__name__
+        operation.__module__ = function.__module__
+        operation.__annotations__ = {k: v for k, v in function.__annotations__.items() if k != "axes"}
+        operation.__signature__ = signature  # type: ignore[attr-defined]
+        own = ("d", "h", "w")[3 - axes :]
+        texts = {"n": axes, "sizes": ", ".join(own), "kernel": ", ".join(f"k{size}" for size in own)}
+        operation.__doc__ = (function.__doc__ or "").format(**texts)
+        return operation
+
+    return tuple(of(axes) for axes in (1, 2, 3))

@@ -8,36 +8,16 @@ from typing import Any
 from .. import _C
 from ..autograd.graph import Node, Op, edges_of, recording
 from ..tensor import Tensor
-from ._common import tensor_arg
+from ._common import numbers, over_axes, tensor_arg
 from .reduce import sum as sum_
 from .shape import pad_constant, reshape, unsqueeze
 
 # For other families, not for users.
-HELPERS = "numbers pair same_padding conv_input_grad conv_weight_grad"
+HELPERS = "same_padding conv_input_grad conv_weight_grad"
 
-Pair = tuple[int, int]
 Numbers = tuple[int, ...]
 # Stride, padding, dilation; groups.
 Args = tuple[Numbers, Numbers, Numbers, int]
-
-
-def numbers(op: str, name: str, value: Any, count: int) -> Numbers:
-    """One int for each of `count` axes: from one for all, or a sequence of one or of as many."""
-    given = value if isinstance(value, list | tuple) else (value,)
-    try:
-        out = tuple(v.__index__() for v in given)
-    except (AttributeError, TypeError):
-        raise TypeError(f"{op}: {name} must be integers, got {value!r}") from None
-    if len(out) not in (1, count):
-        wanted = "1" if count == 1 else f"1 or {count}"
-        raise RuntimeError(f"{op}: {name} {value!r} has {len(out)} entries, wants {wanted}")
-    return out if len(out) == count else out * count
-
-
-def pair(op: str, name: str, value: Any) -> Pair:
-    """`numbers` of two axes."""
-    first, second = numbers(op, name, value, 2)
-    return first, second
 
 
 def _sum_channels(g: Tensor) -> Tensor:
@@ -145,16 +125,21 @@ def same_padding(dilation: Numbers, kernel: Any) -> list[tuple[int, int]]:
 
 
 def _forward(
-    op: str,
     axes: int,
     input: Tensor,
     weight: Tensor,
-    bias: Tensor | None,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    groups: int,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Tensor:
+    """Correlates input [n, in, {sizes}] (or [in, {sizes}]) with weight [out, in / groups, {kernel}], plus
+    bias [out].
+
+    padding may be "valid" (none) or "same" (the size stays; stride 1, an odd one goes to the end).
+    """
+    op = f"conv{axes}d"
     x, single = _batched(op, axes, input, weight, bias)
     strides, dilations = numbers(op, "stride", stride, axes), numbers(op, "dilation", dilation, axes)
     if not isinstance(padding, str):
@@ -174,67 +159,24 @@ def _forward(
     return reshape(out, out.shape[1:]) if single else out
 
 
-def conv1d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Correlates input [n, in, w] (or [in, w]) with weight [out, in / groups, kw], plus bias [out].
-
-    padding may be "valid" (none) or "same" (the size stays; stride 1, an odd one goes to the end).
-    """
-    return _forward("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
-
-
-def conv2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Correlates input [n, in, h, w] (or [in, h, w]) with weight [out, in / groups, kh, kw], plus bias [out].
-
-    padding may be "valid" (none) or "same" (the size stays; stride 1, an odd one goes to the end).
-    """
-    return _forward("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
-
-
-def conv3d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Correlates input [n, in, d, h, w] (or [in, d, h, w]) with weight [out, in / groups, kd, kh, kw], plus
-    bias [out].
-
-    padding may be "valid" (none) or "same" (the size stays; stride 1, an odd one goes to the end).
-    """
-    return _forward("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+conv1d, conv2d, conv3d = over_axes("conv{}d", _forward)
 
 
 def _transposed(
-    op: str,
     axes: int,
     input: Tensor,
     weight: Tensor,
-    bias: Tensor | None,
-    stride: Any,
-    padding: Any,
-    output_padding: Any,
-    groups: int,
-    dilation: Any,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
 ) -> Tensor:
+    """The gradient of conv{n}d's input as an operation: input [n, in, {sizes}] (or [in, {sizes}]), weight
+    [in, out / groups, {kernel}], bias [out] → [n, out, ..], each size (size - 1)·stride - 2·padding +
+    dilation·(kernel - 1) + output_padding + 1."""
+    op = f"conv_transpose{axes}d"
     x, single = _batched(op, axes, input, weight, bias)
     strides, dilations = numbers(op, "stride", stride, axes), numbers(op, "dilation", dilation, axes)
     extra = numbers(op, "output_padding", output_padding, axes)
@@ -257,53 +199,4 @@ def _transposed(
     return reshape(out, out.shape[1:]) if single else out
 
 
-def conv_transpose1d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Tensor:
-    """The gradient of conv1d's input as an operation: input [n, in, w] (or [in, w]), weight
-    [in, out / groups, kw], bias [out] → [n, out, (w - 1)·stride - 2·padding + dilation·(kw - 1) +
-    output_padding + 1]."""
-    return _transposed(
-        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
-
-
-def conv_transpose2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Tensor:
-    """The gradient of conv2d's input as an operation: input [n, in, h, w] (or [in, h, w]), weight
-    [in, out / groups, kh, kw], bias [out]; sizes as in conv_transpose1d."""
-    return _transposed(
-        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
-
-
-def conv_transpose3d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Tensor:
-    """The gradient of conv3d's input as an operation: input [n, in, d, h, w] (or [in, d, h, w]), weight
-    [in, out / groups, kd, kh, kw], bias [out]; sizes as in conv_transpose1d."""
-    return _transposed(
-        "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+conv_transpose1d, conv_transpose2d, conv_transpose3d = over_axes("conv_transpose{}d", _transposed)

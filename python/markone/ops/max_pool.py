@@ -6,16 +6,15 @@ The places of what was picked are the whole gradient.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from .. import _C
 from ..autograd.graph import Node, Op, edge_of, recording
 from ..tensor import Tensor
-from ._common import tensor_arg
+from ._common import named, numbers, over_axes, tensor_arg
 from .elementwise import mul, unary, where
 from .gather import scatter, scatter_add
-from .pool import avg_pool2d, geometry, named, numbers, pool_input, pooled_shape
+from .pool import avg_pool2d, geometry, pool_input, pooled_shape
 from .random import rand
 from .shape import reshape
 
@@ -30,8 +29,8 @@ HELPERS = (
 
 def _pick_differentiable(node: Node, g: Tensor) -> Any:
     (indices,) = node.tensors()
-    shape, spatial = node.ctx
-    lead = shape[: len(shape) - spatial]
+    shape, axes = node.ctx
+    lead = shape[: len(shape) - axes]
     zeros = _C.empty((*lead, math.prod(shape[len(lead) :])), g.dtype)
     _C.fill(zeros, 0)
     flat = (*lead, math.prod(g.shape[len(lead) :]))
@@ -55,30 +54,32 @@ _PICK = {
 }
 
 
-def _picked(op: str, input: Tensor, spatial: int, y: Any, indices: Any) -> tuple[Tensor, Tensor]:
+def _picked(op: str, input: Tensor, axes: int, y: Any, indices: Any) -> tuple[Tensor, Tensor]:
     if not recording(input):
         return Tensor(y), Tensor(indices)
-    ctx = (input._array.shape, spatial)
+    ctx = (input._array.shape, axes)
     return Tensor(y, True, Node(_PICK[op], (edge_of(input),), (indices,), ctx)), Tensor(indices)
 
 
-def _max_pool(op: str, spatial: int, input: Tensor, args: Any, ceil_mode: bool, want: bool) -> Any:
-    x = pool_input(op, input, spatial)
-    kernel, step, padding, dilation = geometry(op, spatial, *args)
+def _max_pool_of(axes: int, input: Tensor, args: Any, ceil_mode: bool, want: bool) -> Any:
+    op = f"max_pool{axes}d"
+    x = pool_input(op, input, axes)
+    kernel, step, padding, dilation = geometry(op, axes, *args)
     rest = (kernel, step, padding, dilation, bool(ceil_mode))
-    if spatial == 1:
+    if axes == 1:
         x = x.unsqueeze(x.ndim - 1)
-    if spatial < 3 and not want and not recording(input):
+    if axes < 3 and not want and not recording(input):
         y = named(op, _C.max_pool2d_values, x, *rest)
-        return Tensor(y.squeeze(y.ndim - 2) if spatial == 1 else y)
-    y, indices = named(op, _C.max_pool3d if spatial == 3 else _C.max_pool2d, x, *rest)
-    if spatial == 1:
+        return Tensor(y.squeeze(y.ndim - 2) if axes == 1 else y)
+    y, indices = named(op, _C.max_pool3d if axes == 3 else _C.max_pool2d, x, *rest)
+    if axes == 1:
         y, indices = y.squeeze(y.ndim - 2), indices.squeeze(y.ndim - 2)
-    out = _picked(op, input, spatial, y, indices)
+    out = _picked(op, input, axes, y, indices)
     return out if want else out[0]
 
 
-def max_pool1d(
+def _max_pool(
+    axes: int,
     input: Tensor,
     kernel_size: Any,
     stride: Any = None,
@@ -87,12 +88,13 @@ def max_pool1d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """The largest element of each window of the last dimension (NaN wins), as `max_pool2d`."""
-    args = (kernel_size, stride, padding, dilation)
-    return _max_pool("max_pool1d", 1, input, args, ceil_mode, return_indices)
+    """The largest element of each window of [n, c, {sizes}] (NaN wins). With return_indices also where it was
+    in its plane (int64)."""
+    return _max_pool_of(axes, input, (kernel_size, stride, padding, dilation), ceil_mode, return_indices)
 
 
-def max_pool2d(
+def _max_pool_with_indices(
+    axes: int,
     input: Tensor,
     kernel_size: Any,
     stride: Any = None,
@@ -100,122 +102,72 @@ def max_pool2d(
     dilation: Any = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:
-    """The largest element of each window (NaN wins). With return_indices also where it was in its plane
-    (int64)."""
-    args = (kernel_size, stride, padding, dilation)
-    return _max_pool("max_pool2d", 2, input, args, ceil_mode, return_indices)
-
-
-def max_pool3d(
-    input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    """The largest element of each window of [n, c, d, h, w] (NaN wins), as `max_pool2d`."""
-    args = (kernel_size, stride, padding, dilation)
-    return _max_pool("max_pool3d", 3, input, args, ceil_mode, return_indices)
-
-
-def _with_indices(spatial: int) -> Any:
-    op = f"max_pool{spatial}d"
-
-    def pool(
-        input: Tensor,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
-        ceil_mode: bool = False,
-        return_indices: bool = False,
-    ) -> tuple[Tensor, Tensor]:
-        out = _max_pool(op, spatial, input, (kernel_size, stride, padding, dilation), ceil_mode, True)
-        return (out[0], out[1])
-
-    pool.__name__ = pool.__qualname__ = f"{op}_with_indices"
-    pool.__doc__ = f"`{op}` and the flat place of each winner in its plane (int64)."
-    return pool
-
-
-max_pool1d_with_indices = _with_indices(1)
-max_pool2d_with_indices = _with_indices(2)
-max_pool3d_with_indices = _with_indices(3)
-
-
-def _adaptive_max(op: str, spatial: int, input: Tensor, output_size: Any, want: bool) -> Any:
-    x = pool_input(op, input, spatial)
-    y, indices = named(op, _C.adaptive_max_pool, x, pooled_shape(op, input, output_size, spatial))
-    out = _picked(op, input, spatial, y, indices)
-    return out if want else out[0]
-
-
-def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest elements of windows that share the last dimension out among output_size."""
-    return _adaptive_max("adaptive_max_pool1d", 1, input, output_size, return_indices)
-
-
-def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest elements of windows chosen so that the result has output_size (None keeps a size):
-    row i takes ⌊i·h/oh⌋ .. ⌈(i+1)·h/oh⌉."""
-    return _adaptive_max("adaptive_max_pool2d", 2, input, output_size, return_indices)
-
-
-def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """As `adaptive_max_pool2d`, of [n, c, d, h, w]."""
-    return _adaptive_max("adaptive_max_pool3d", 3, input, output_size, return_indices)
-
-
-def _adaptive_with_indices(spatial: int) -> Any:
-    op = f"adaptive_max_pool{spatial}d"
-
-    def pool(input: Tensor, output_size: Any, return_indices: bool = False) -> tuple[Tensor, Tensor]:
-        out = _adaptive_max(op, spatial, input, output_size, True)
-        return (out[0], out[1])
-
-    pool.__name__ = pool.__qualname__ = f"{op}_with_indices"
-    pool.__doc__ = f"`{op}` and the flat place of each winner in its plane (int64)."
-    return pool
-
-
-adaptive_max_pool1d_with_indices = _adaptive_with_indices(1)
-adaptive_max_pool2d_with_indices = _adaptive_with_indices(2)
-adaptive_max_pool3d_with_indices = _adaptive_with_indices(3)
-
-
-def _fractional(
-    op: str,
-    spatial: int,
-    input: Tensor,
-    kernel_size: Any,
-    output_size: Any,
-    output_ratio: Any,
-    samples: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    x = pool_input(op, input, spatial)
+    """`max_pool{n}d` and the flat place of each winner in its plane (int64)."""
+    out = _max_pool_of(axes, input, (kernel_size, stride, padding, dilation), ceil_mode, True)
+    return (out[0], out[1])
+
+
+max_pool1d, max_pool2d, max_pool3d = over_axes("max_pool{}d", _max_pool)
+max_pool1d_with_indices, max_pool2d_with_indices, max_pool3d_with_indices = over_axes(
+    "max_pool{}d_with_indices", _max_pool_with_indices
+)
+
+
+def _adaptive_with_indices(
+    axes: int, input: Tensor, output_size: Any, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
+    """`adaptive_max_pool{n}d` and the flat place of each winner in its plane (int64)."""
+    op = f"adaptive_max_pool{axes}d"
+    x = pool_input(op, input, axes)
+    y, indices = named(op, _C.adaptive_max_pool, x, pooled_shape(op, input, output_size, axes))
+    return _picked(op, input, axes, y, indices)
+
+
+def _adaptive(axes: int, input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The largest elements of windows of [n, c, {sizes}] chosen so that the result has output_size (None
+    keeps a size): along an axis place i takes ⌊i·size/out⌋ .. ⌈(i+1)·size/out⌉."""
+    out = _adaptive_with_indices(axes, input, output_size)
+    return out if return_indices else out[0]
+
+
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = over_axes("adaptive_max_pool{}d", _adaptive)
+adaptive_max_pool1d_with_indices, adaptive_max_pool2d_with_indices, adaptive_max_pool3d_with_indices = (
+    over_axes("adaptive_max_pool{}d_with_indices", _adaptive_with_indices)
+)
+
+
+def _fractional_with_indices(
+    axes: int,
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """`fractional_max_pool{n}d` and the flat place of each winner in its plane (int64)."""
+    op, samples = f"fractional_max_pool{axes}d", _random_samples
+    x = pool_input(op, input, axes)
     if (output_size is None) == (output_ratio is None):
         raise ValueError(f"{op}: wants either output_size or output_ratio")
     if output_size is None:
-        ratios = output_ratio if isinstance(output_ratio, list | tuple) else (output_ratio,) * spatial
-        if len(ratios) != spatial or not all(0 < r < 1 for r in ratios):
-            raise ValueError(
-                f"{op}: output_ratio is {output_ratio!r}, wants {spatial} numbers between 0 and 1"
-            )
-        output_size = tuple(int(n * r) for n, r in zip(x.shape[-spatial:], ratios, strict=True))
-    size = numbers(op, "output_size", output_size, spatial)
+        ratios = output_ratio if isinstance(output_ratio, list | tuple) else (output_ratio,) * axes
+        if len(ratios) != axes or not all(0 < r < 1 for r in ratios):
+            raise ValueError(f"{op}: output_ratio is {output_ratio!r}, wants {axes} numbers between 0 and 1")
+        output_size = tuple(int(n * r) for n, r in zip(x.shape[-axes:], ratios, strict=True))
+    size = numbers(op, "output_size", output_size, axes)
     if samples is None:
-        lead = (1, x.shape[0]) if x.ndim == spatial + 1 else x.shape[:2]
-        samples = rand(*lead, spatial, dtype=input.dtype)
-    kernel = numbers(op, "kernel_size", kernel_size, spatial)
+        lead = (1, x.shape[0]) if x.ndim == axes + 1 else x.shape[:2]
+        samples = rand(*lead, axes, dtype=input.dtype)
+    kernel = numbers(op, "kernel_size", kernel_size, axes)
     places = tensor_arg(op, samples, "_random_samples")
     y, indices = named(op, _C.fractional_max_pool, x, kernel, size, places)
-    return _picked(op, input, spatial, y, indices)
+    return _picked(op, input, axes, y, indices)
 
 
-def fractional_max_pool2d(
+def _fractional(
+    axes: int,
     input: Tensor,
     kernel_size: Any,
     output_size: Any = None,
@@ -223,50 +175,20 @@ def fractional_max_pool2d(
     return_indices: bool = False,
     _random_samples: Tensor | None = None,
 ) -> Any:
-    """The largest elements of overlapping windows whose places are drawn so that the result has output_size,
-    or input size · output_ratio (Graham, "Fractional max-pooling", 2014).
+    """The largest elements of overlapping windows of [n, c, {sizes}] whose places are drawn so that the
+    result has output_size, or input size · output_ratio (Graham, "Fractional max-pooling", 2014).
 
-    _random_samples [n, c, 2] in [0, 1) takes the place of drawn ones.
+    _random_samples [n, c, {n}] in [0, 1) takes the place of drawn ones.
     """
-    args = (input, kernel_size, output_size, output_ratio, _random_samples)
-    out = _fractional("fractional_max_pool2d", 2, *args)
+    rest = (kernel_size, output_size, output_ratio, return_indices, _random_samples)
+    out = _fractional_with_indices(axes, input, *rest)
     return out if return_indices else out[0]
 
 
-def fractional_max_pool3d(
-    input: Tensor,
-    kernel_size: Any,
-    output_size: Any = None,
-    output_ratio: Any = None,
-    return_indices: bool = False,
-    _random_samples: Tensor | None = None,
-) -> Any:
-    """As `fractional_max_pool2d`, of [n, c, d, h, w]; _random_samples [n, c, 3]."""
-    args = (input, kernel_size, output_size, output_ratio, _random_samples)
-    out = _fractional("fractional_max_pool3d", 3, *args)
-    return out if return_indices else out[0]
-
-
-def _fractional_with_indices(spatial: int) -> Any:
-    op = f"fractional_max_pool{spatial}d"
-
-    def pool(
-        input: Tensor,
-        kernel_size: Any,
-        output_size: Any = None,
-        output_ratio: Any = None,
-        return_indices: bool = False,
-        _random_samples: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        return _fractional(op, spatial, input, kernel_size, output_size, output_ratio, _random_samples)
-
-    pool.__name__ = pool.__qualname__ = f"{op}_with_indices"
-    pool.__doc__ = f"`{op}` and the flat place of each winner in its plane (int64)."
-    return pool
-
-
-fractional_max_pool2d_with_indices = _fractional_with_indices(2)
-fractional_max_pool3d_with_indices = _fractional_with_indices(3)
+fractional_max_pool2d, fractional_max_pool3d = over_axes("fractional_max_pool{}d", _fractional)[1:]
+fractional_max_pool2d_with_indices, fractional_max_pool3d_with_indices = over_axes(
+    "fractional_max_pool{}d_with_indices", _fractional_with_indices
+)[1:]
 
 
 def stochastic_pool2d(
@@ -306,27 +228,31 @@ def stochastic_pool2d(
 
 
 def _unpool(
-    spatial: int,
+    axes: int,
     input: Tensor,
     indices: Tensor,
     kernel_size: Any,
-    stride: Any,
-    padding: Any,
-    output_size: Sequence[int] | None,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
 ) -> Tensor:
-    op = f"max_unpool{spatial}d"
-    x, places = pool_input(op, input, spatial), tensor_arg(op, indices, "indices")
+    """Puts each element back where `max_pool{n}d` found it (indices), zeros elsewhere.
+
+    output_size tells apart the sizes that pool to the same one; less than a stride from the default.
+    """
+    op = f"max_unpool{axes}d"
+    x, places = pool_input(op, input, axes), tensor_arg(op, indices, "indices")
     if places.shape != x.shape:
         raise ValueError(f"{op}: indices of shape {list(places.shape)} for input {list(x.shape)}")
-    kernel = numbers(op, "kernel_size", kernel_size, spatial)
-    step = kernel if stride is None or stride == [] else numbers(op, "stride", stride, spatial)
-    pads = numbers(op, "padding", padding, spatial)
-    lead, have = tuple(x.shape[:-spatial]), x.shape[-spatial:]
+    kernel = numbers(op, "kernel_size", kernel_size, axes)
+    step = kernel if stride is None or stride == [] else numbers(op, "stride", stride, axes)
+    pads = numbers(op, "padding", padding, axes)
+    lead, have = tuple(x.shape[:-axes]), x.shape[-axes:]
     least = tuple((n - 1) * s - 2 * p + k for n, s, p, k in zip(have, step, pads, kernel, strict=True))
-    size = least if output_size is None else tuple(output_size)[-spatial:]
+    size = least if output_size is None else tuple(output_size)[-axes:]
     if output_size is not None:
-        if len(output_size) not in (spatial, spatial + 2):
-            raise ValueError(f"{op}: output_size {list(output_size)} has to have {spatial} numbers")
+        if len(output_size) not in (axes, axes + 2):
+            raise ValueError(f"{op}: output_size {list(output_size)} has to have {axes} numbers")
         if not all(d - s < n < d + s for n, d, s in zip(size, least, step, strict=True)):
             raise ValueError(
                 f"{op}: output_size {list(size)} is not within one stride {list(step)} of {list(least)}"
@@ -338,40 +264,4 @@ def _unpool(
     return reshape(named(op, scatter, *args), (*lead, *size))
 
 
-def max_unpool1d(
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    output_size: Any = None,
-) -> Tensor:
-    """Puts each element back where `max_pool1d` found it (indices), zeros elsewhere."""
-    return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
-
-
-def max_unpool2d(
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    output_size: Any = None,
-) -> Tensor:
-    """Puts each element back where `max_pool2d` found it (indices), zeros elsewhere.
-
-    output_size tells apart the sizes that pool to the same one; less than a stride from the default.
-    """
-    return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
-
-
-def max_unpool3d(
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    output_size: Any = None,
-) -> Tensor:
-    """Puts each element back where `max_pool3d` found it (indices), zeros elsewhere."""
-    return _unpool(3, input, indices, kernel_size, stride, padding, output_size)
+max_unpool1d, max_unpool2d, max_unpool3d = over_axes("max_unpool{}d", _unpool)

@@ -8,10 +8,8 @@ from typing import Any
 
 from .. import _C
 from ..tensor import Tensor
-from ._common import tensor_arg
-from .conv import numbers
+from ._common import Linear, numbers, over_axes, tensor_arg
 from .matmul import matmul
-from .pool import Linear
 from .shape import narrow, pad_constant, permute, reshape, unsqueeze
 
 # Named in nn.functional alone.
@@ -219,15 +217,20 @@ def fold(
 
 
 def _locally_connected(
-    op: str,
     axes: int,
     input: Tensor,
     weight: Tensor,
-    bias: Tensor | None,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
 ) -> Tensor:
+    """conv{n}d with weights of its own at each place: weight [outputs.., O, C, {kernel}], of which
+    weight[i, ..] is that of an ordinary convolution, bias [O, outputs..]. Not in PyTorch.
+
+    LeCun 1989, "Generalization and network design strategies".
+    """
+    op = f"locally_connected{axes}d"
     x, w = tensor_arg(op, input), tensor_arg(op, weight, "weight")
     if w.ndim != 2 * axes + 2 or x.ndim not in (axes + 1, axes + 2):
         raise RuntimeError(
@@ -265,32 +268,7 @@ def _locally_connected(
     return y if x.ndim == axes + 2 else reshape(y, y.shape[1:])
 
 
-def locally_connected1d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-) -> Tensor:
-    """conv1d with weights of its own at each place: weight [OW, O, C, KW], bias [O, OW]. Not in PyTorch."""
-    return _locally_connected("locally_connected1d", 1, input, weight, bias, stride, padding, dilation)
-
-
-def locally_connected2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-) -> Tensor:
-    """conv2d with weights of its own at each place: weight [OH, OW, O, C, KH, KW], of which weight[i, j] is
-    that of an ordinary convolution, bias [O, OH, OW]. Not in PyTorch.
-
-    LeCun 1989, "Generalization and network design strategies".
-    """
-    return _locally_connected("locally_connected2d", 2, input, weight, bias, stride, padding, dilation)
+locally_connected1d, locally_connected2d = over_axes("locally_connected{}d", _locally_connected)[:2]
 
 
 # -- between channels and pixels

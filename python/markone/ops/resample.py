@@ -10,10 +10,10 @@ import numpy as np
 from .. import _C
 from ..autograd.graph import Node, Op, edges_of, recording
 from ..tensor import Tensor
-from ._common import tensor_arg
+from ._common import Linear, named, numbers, tensor_arg
 from .gather import index_select
 from .matmul import matmul
-from .pool import Linear, adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, named, numbers
+from .pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .shape import reshape, transpose, unsqueeze
 
 # For functional, not for `markone.*`, as in PyTorch.

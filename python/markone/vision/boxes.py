@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import _C
 from ..ops import cat, clamp, from_numpy, maximum, minimum, stack
-from ..ops.pool import named
+from ..ops._common import named
 from ..tensor import Tensor
 
 

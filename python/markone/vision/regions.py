@@ -10,7 +10,7 @@ from .. import _C
 from ..autograd.graph import Node, Op, edge_of, recording
 from ..nn.module import Module
 from ..ops import cat, from_numpy, full, scatter_add, where
-from ..ops.pool import Linear, named, numbers
+from ..ops._common import Linear, named, numbers
 from ..tensor import Tensor
 
 Boxes = Tensor | Sequence[Tensor]

@@ -6,7 +6,8 @@ import math
 from typing import Any, ClassVar
 
 from ...ops import empty
-from ...ops.conv import numbers, same_padding
+from ...ops._common import numbers
+from ...ops.conv import same_padding
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ...ops.conv import numbers
+from ...ops._common import numbers
 from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module

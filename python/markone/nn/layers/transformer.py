@@ -43,22 +43,25 @@ class _Layer(Module):
     linear1: Linear
     linear2: Linear
     dropout: Dropout
+    _blocks: int
 
-    def _set_up(
+    def __init__(
         self,
         d_model: int,
         nhead: int,
-        dim_feedforward: int,
-        dropout: float,
-        activation: Activation,
-        layer_norm_eps: float,
-        batch_first: bool,
-        norm_first: bool,
-        bias: bool,
-        blocks: int,
-        made: dict[str, Any],
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
-        for name in ("self_attn", "multihead_attn")[: blocks - 1]:
+        super().__init__()
+        made = {"device": device, "dtype": dtype}
+        for name in ("self_attn", "multihead_attn")[: self._blocks - 1]:
             attention = MultiheadAttention(
                 d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, **made
             )
@@ -67,9 +70,9 @@ class _Layer(Module):
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias=bias, **made)
         self.norm_first = norm_first
-        for i in range(blocks):
+        for i in range(self._blocks):
             self.add_module(f"norm{i + 1}", LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **made))
-        for i in range(blocks):
+        for i in range(self._blocks):
             self.add_module(f"dropout{i + 1}", Dropout(dropout))
         self.activation = _activation(self._get_name(), activation)
 
@@ -104,25 +107,7 @@ class TransformerEncoderLayer(_Layer):
     Shape: src [L, N, E] → the same; masks as of `MultiheadAttention`.
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        self._set_up(
-            d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first,
-            bias, 2, {"device": device, "dtype": dtype},
-        )  # fmt: skip
+    _blocks = 2
 
     def forward(
         self,
@@ -147,26 +132,7 @@ class TransformerDecoderLayer(_Layer):
     """
 
     multihead_attn: MultiheadAttention
-
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        self._set_up(
-            d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first,
-            bias, 3, {"device": device, "dtype": dtype},
-        )  # fmt: skip
+    _blocks = 3
 
     def forward(
         self,

@@ -22,7 +22,7 @@ class _Hook:
         self.name = name
 
     def compute(self, module: Module) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a hook has to write compute(module)")
 
     def __call__(self, module: Module, args: Any) -> None:
         object.__setattr__(module, self.name, self.compute(module))

@@ -23,15 +23,15 @@ class Metric:
 
     def reset(self) -> None:
         """Forgets everything seen."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a Metric has to write reset()")
 
     def update(self, output: Any, target: Any) -> None:
         """Adds one batch."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a Metric has to write update(output, target)")
 
     def compute(self) -> float:
         """The figure over all batches since `reset`; NaN when there were none."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a Metric has to write compute()")
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps, so that an epoch cut in two counts as one."""

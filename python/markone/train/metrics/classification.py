@@ -147,7 +147,7 @@ class _FromTable(Metric):
 
     def _figure(self, true: Any, guessed: Any, right: Any) -> Any:
         """From how often each class was true, was chosen, and both."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: has to write _figure(true, guessed, right)")
 
     def per_class(self) -> np.ndarray:
         """The figure of each class (float64), 0 where it is 0 / 0."""

@@ -30,7 +30,7 @@ class _Mean(Metric):
         self.seen = 0
 
     def _errors(self, difference: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: has to write _errors(difference)")
 
     def update(self, output: Any, target: Any) -> None:
         a, b = _pair(type(self).__name__, output, target)
