@@ -1,4 +1,8 @@
-"""Published networks by name: `mo.models.lenet5()` or `mo.models.get("lenet5")()`."""
+"""Published networks: `mo.models.vgg16()`, or by name `mo.models.get("vgg16")()`.
+
+Each builder takes `num_classes`, `weights` (a safetensors file) and the options of its class. Shapes,
+parameter counts and what differs from the paper stand with each class.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,109 @@ import difflib
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from markone.models.activations import activations
+from markone.models.alexnet import (
+    AlexNet,
+    AlexNetTorchvision,
+    alexnet,
+    alexnet_slide,
+    alexnet_torchvision,
+    alexnet_ungrouped,
+)
+from markone.models.googlenet import (
+    GoogLeNet,
+    GoogLeNetOutputs,
+    Inception,
+    googlenet,
+    googlenet_loss,
+    googlenet_torchvision,
+)
 from markone.models.lenet import LeNet5, lenet5
+from markone.models.lenet_1998 import LeNet5Original, lenet5_1998, lenet5_loss
+from markone.models.pattern import conv_pattern
+from markone.models.resnet import (
+    BasicBlock,
+    Bottleneck,
+    ResNet,
+    ResNetCIFAR,
+    plain18,
+    plain20,
+    plain34,
+    plain56,
+    resnet18,
+    resnet20,
+    resnet34,
+    resnet50,
+    resnet56,
+)
+from markone.models.vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
+from markone.models.weights import load_weights, read_weights
+from markone.models.zfnet import ZFNet, zfnet, zfnet_wide
 
-__all__ = ["LeNet5", "get", "lenet5", "names", "unknown_name"]
+__all__ = [
+    "VGG",
+    "AlexNet",
+    "AlexNetTorchvision",
+    "BasicBlock",
+    "Bottleneck",
+    "GoogLeNet",
+    "GoogLeNetOutputs",
+    "Inception",
+    "LeNet5",
+    "LeNet5Original",
+    "ResNet",
+    "ResNetCIFAR",
+    "ZFNet",
+    "activations",
+    "alexnet",
+    "alexnet_slide",
+    "alexnet_torchvision",
+    "alexnet_ungrouped",
+    "conv_pattern",
+    "get",
+    "googlenet",
+    "googlenet_loss",
+    "googlenet_torchvision",
+    "lenet5",
+    "lenet5_1998",
+    "lenet5_loss",
+    "load_weights",
+    "names",
+    "plain18",
+    "plain20",
+    "plain34",
+    "plain56",
+    "read_weights",
+    "resnet18",
+    "resnet20",
+    "resnet34",
+    "resnet50",
+    "resnet56",
+    "unknown_name",
+    "vgg11",
+    "vgg11_bn",
+    "vgg13",
+    "vgg13_bn",
+    "vgg16",
+    "vgg16_bn",
+    "vgg19",
+    "vgg19_bn",
+    "zfnet",
+    "zfnet_wide",
+]
 
-_BUILDERS: dict[str, Callable[..., Any]] = {"lenet5": lenet5}
+# Each published network's builder; a row of the course a line.
+_BUILDERS: dict[str, Callable[..., Any]] = {
+    builder.__name__: builder
+    for builder in (
+        *(lenet5, lenet5_1998),
+        *(alexnet, alexnet_ungrouped, alexnet_slide, alexnet_torchvision),
+        *(zfnet, zfnet_wide),
+        *(vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn),
+        *(googlenet, googlenet_torchvision),
+        *(resnet18, resnet34, resnet50, plain18, plain34, resnet20, resnet56, plain20, plain56),
+    )
+}
 
 
 def names() -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from markone import nn
+from markone.models.common import Weights, checked_classes, finished
 from markone.tensor import Tensor
 
 __all__ = ["LeNet5", "lenet5"]
@@ -37,8 +38,7 @@ class LeNet5(nn.Module):
 
     def __init__(self, num_classes: int = 10) -> None:
         super().__init__()
-        if num_classes < 1:
-            raise ValueError(f"lenet5: got num_classes={num_classes}, wants at least 1")
+        checked_classes("lenet5", num_classes)
         self.features = nn.Sequential(
             OrderedDict(
                 c1=nn.Conv2d(1, 6, 5, padding=2),  # N x 6 x 28 x 28
@@ -68,6 +68,6 @@ class LeNet5(nn.Module):
         return scores
 
 
-def lenet5(num_classes: int = 10) -> LeNet5:
-    """LeNet-5 with `num_classes` outputs and freshly drawn weights (PyTorch's default initialisation)."""
-    return LeNet5(num_classes)
+def lenet5(num_classes: int = 10, *, weights: Weights = None) -> LeNet5:
+    """LeNet-5 in its modern form; weights start as PyTorch's do, or come from a safetensors file."""
+    return finished(LeNet5(num_classes), weights)
