@@ -36,6 +36,9 @@ constexpr unsigned char kGuardByte = 0xA5;
 std::atomic<bool> guarded{false};
 std::atomic<int64_t> damaged{0};
 thread_local Pool* thread_pool = nullptr;
+std::atomic<uint64_t> serials{1};
+
+uint64_t take_serial() { return serials.fetch_add(1, std::memory_order_relaxed); }
 
 // Four classes to a power of two: at most 25 % of a block is unused. Class c holds (4 + c % 4) << (c / 4 + 4)
 // bytes.
@@ -84,12 +87,15 @@ void Storage::destroy() {
 
 Pool* Storage::reused_by() const { return kCache && size_class_ >= 0 ? pool_ : nullptr; }
 
+uint64_t next_serial() { return serials.load(std::memory_order_relaxed); }
+
 StorageRef wrap_outside(void* data, int64_t bytes, bool read_only, void (*free_outside)(void*),
                         void* context) {
   StorageRef storage(new Storage);
   storage->data = data;
   storage->bytes = bytes;
   storage->read_only = read_only;
+  storage->serial = take_serial();
   storage->exported.store(true, std::memory_order_relaxed);
   storage->free_outside_ = free_outside;
   storage->outside_ = context;
@@ -112,6 +118,7 @@ Pool& Pool::shared() {
 Pool& Pool::current() { return thread_pool ? *thread_pool : shared(); }
 Pool* Pool::make_private() { return new Pool(false); }
 
+void Pool::share() { refs_.fetch_add(1, std::memory_order_relaxed); }
 void Pool::drop() { unref(); }
 
 void Pool::unref() {
@@ -134,6 +141,7 @@ StorageRef Pool::allocate(const char* op, int64_t bytes) {
       Storage* storage = free_[wanted].back();
       free_[wanted].pop_back();
       storage->bytes = bytes;
+      storage->serial = take_serial();
       stats_.cached_bytes -= class_bytes(wanted);
       stats_.allocated_bytes += class_bytes(wanted);
       stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.allocated_bytes);
@@ -154,6 +162,7 @@ StorageRef Pool::allocate(const char* op, int64_t bytes) {
   Storage* storage = new Storage;
   storage->pool_ = this;
   storage->bytes = bytes;
+  storage->serial = take_serial();
   storage->size_class_ = guard ? kGuardedClass : wanted;
   storage->data = data;
   if (guard) {

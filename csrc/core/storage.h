@@ -23,10 +23,12 @@ class Storage {
   bool read_only = false;             // NumPy and DLPack memory that its owner may not be written through
   std::atomic<bool> exported{false};  // somebody outside may write without bumping the version
   std::atomic<uint64_t> version{0};   // bumped by every write that passes the Stream
+  uint64_t serial = 0;  // anew each time it is handed out: (serial, version) names a value for good
 
   // Freed, its memory waits in this pool for the next request; null where it goes back to its owner or the
   // system.
   Pool* reused_by() const;
+  bool from_outside() const { return free_outside_ != nullptr; }  // somebody else's memory
 
   bool sole() const { return refs_.load(std::memory_order_relaxed) == 1; }
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
@@ -69,6 +71,9 @@ class StorageRef {
   Storage* storage_ = nullptr;
 };
 
+// The serial that the next storage gets: what was handed out earlier has a smaller one.
+uint64_t next_serial();
+
 // Wraps memory that somebody else owns; free_outside(context) runs when the last array is gone.
 StorageRef wrap_outside(void* data, int64_t bytes, bool read_only, void (*free_outside)(void*),
                         void* context);
@@ -91,6 +96,7 @@ class Pool {
   static Pool& shared();
   static Pool& current();       // this thread's: the shared one unless a PoolScope is open
   static Pool* make_private();  // one reference, given back with drop()
+  void share();                 // one more reference
   void drop();
 
   StorageRef allocate(const char* op, int64_t bytes);

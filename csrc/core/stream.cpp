@@ -19,6 +19,7 @@ constexpr double kParallelMicroseconds = 15;
 constexpr double kLongMicroseconds = 50;
 
 LongCallHooks hooks;
+SiteHooks sites;
 thread_local Stream thread_stream;
 
 // The smallest index wins, so that the message does not depend on the threads.
@@ -84,6 +85,15 @@ class LongCall {
 }  // namespace
 
 void set_long_call_hooks(LongCallHooks value) { hooks = value; }
+void set_site_hooks(SiteHooks value) { sites = value; }
+std::string text_of_site(int32_t site) { return sites.text && site >= 0 ? sites.text(site) : std::string(); }
+
+void refuse_recording(const char* op, const char* why) {
+  if (!Stream::current().recording()) [[likely]]
+    return;
+  const std::string where = text_of_site(sites.here ? sites.here() : -1);
+  fail(ErrorKind::kRuntime, op, "cannot be recorded by compile: ", why, where);
+}
 
 Stream& Stream::current() { return thread_stream; }
 
@@ -111,16 +121,39 @@ void Stream::begin_recording(std::shared_ptr<Program> program) {
                 "another thread is recording this program");
   scope_ = std::make_unique<PoolScope>(program->pool());
   program_ = std::move(program);
+  program_->first_serial_ = next_serial();
 }
 
 void Stream::end_recording() {
+  if (pauses_ > 0) {
+    program_ = std::move(paused_);
+    pauses_ = 0;
+  }
   if (!program_) return;
   scope_.reset();
   program_->open_.store(false);
   program_.reset();
 }
 
+bool Stream::pause_recording() {
+  if (pauses_ == 0) {
+    if (!program_) return false;
+    paused_ = std::move(program_);
+    program_ = nullptr;
+    scope_.reset();
+  }
+  ++pauses_;
+  return true;
+}
+
+void Stream::resume_recording() {
+  if (pauses_ == 0 || --pauses_ > 0) return;
+  program_ = std::move(paused_);
+  scope_ = std::make_unique<PoolScope>(program_->pool());
+}
+
 Program::Program() : pool_(Pool::make_private()) {}
+Program::Program(Pool* shared) : pool_(shared) { pool_->share(); }
 Program::~Program() {
   calls_.clear();
   storages_.clear();
@@ -135,6 +168,7 @@ void Program::append(const Call& call) {
   if (access_bytes) std::memcpy(memory, call.accesses, access_bytes);
   std::memcpy(memory + args_at, call.args, call.arg_bytes);
   calls_.push_back(call);
+  calls_.back().site = sites.here ? sites.here() : -1;
   calls_.back().accesses = reinterpret_cast<const Access*>(memory);
   calls_.back().args = memory + args_at;
   scratch_bytes_ = std::max(scratch_bytes_, call.scratch_bytes);

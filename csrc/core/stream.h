@@ -41,6 +41,14 @@ struct Access {
   int64_t delta;         // the pointer in the arguments is storage->data + delta
   uint32_t slot;
   bool write;
+  uint64_t serial;  // of the storage, which may be another block's when it is read later
+};
+
+// What a recording may do with a call beyond running it as it is.
+enum class CallForm : uint8_t {
+  kOther,
+  kElementwise,  // its arguments are ElementwiseArgs
+  kCopy,         // CopyArgs
 };
 
 struct Call {
@@ -54,6 +62,8 @@ struct Call {
   size_t access_count;
   double flops = 0;
   int64_t scratch_bytes = 0;
+  CallForm form = CallForm::kOther;
+  int32_t site = -1;  // where in the user's code, as the site hook numbers it; only in a recording
 };
 
 // Recorded calls, in order, and a reference to every storage they touch. Buffers that are made while it
@@ -61,6 +71,7 @@ struct Call {
 class Program {
  public:
   Program();
+  explicit Program(Pool* shared);  // its buffers come from a pool that other programs use too
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -72,6 +83,7 @@ class Program {
   size_t size() const { return calls_.size(); }
   const Call& call(size_t i) const { return calls_[i]; }
   Pool* pool() const { return pool_; }
+  uint64_t first_serial() const { return first_serial_; }  // of what was made while it recorded
 
  private:
   friend class Stream;
@@ -83,6 +95,7 @@ class Program {
   int64_t scratch_bytes_ = 0;
   int threads_ = 256;  // the fewest of any recording: scratch is sized for that many
   Pool* pool_;
+  uint64_t first_serial_ = 0;
 };
 
 // What is known after a call that reported a bad value.
@@ -105,11 +118,17 @@ class Stream {
   void begin_recording(std::shared_ptr<Program> program);
   void end_recording();
   Program* recording() const { return program_.get(); }
+  // In between nothing is recorded and buffers come from the shared pool: what is made there is no part of
+  // the program. Says whether there was a recording to pause; they nest.
+  bool pause_recording();
+  void resume_recording();
   int64_t calls() const { return calls_; }  // how many this thread has submitted
 
  private:
   std::shared_ptr<Program> program_;
   std::unique_ptr<PoolScope> scope_;
+  std::shared_ptr<Program> paused_;
+  int pauses_ = 0;
   int64_t calls_ = 0;
 };
 
@@ -120,6 +139,18 @@ struct LongCallHooks {
   void (*leave)(void* state) = nullptr;
 };
 void set_long_call_hooks(LongCallHooks hooks);
+
+// Where the user's code is now, as a number, and that number as text (" (model.py:12)"). The binding puts in
+// functions that read Python's frames; without them every site is -1 and its text empty.
+struct SiteHooks {
+  int32_t (*here)() = nullptr;
+  std::string (*text)(int32_t site) = nullptr;
+};
+void set_site_hooks(SiteHooks hooks);
+std::string text_of_site(int32_t site);
+
+// Raises RuntimeError while this thread records: for what a replay could not do again.
+void refuse_recording(const char* op, const char* why);
 
 // Fills an argument struct and its access list together, so that neither can be forgotten:
 //   Launch<GemmArgs> call("matmul", kernel);
@@ -144,11 +175,13 @@ class Launch {
   // For a pointer that is not a direct member: a list of pointers, for example.
   void touch(const void* pointer_field, const Array& array, bool write) { add(pointer_field, array, write); }
 
+  void form(CallForm form) { form_ = form; }
   // What a reported bad value is about, "target".
   void values(const char* what) { values_ = what; }
 
   void submit(double flops, int64_t scratch_bytes = 0) {
-    Call call{op_, values_, kernel_, plan_, &args, sizeof(Args), accesses_, count_, flops, scratch_bytes};
+    Call call{op_,       values_, kernel_, plan_,         &args, sizeof(Args),
+              accesses_, count_,  flops,   scratch_bytes, form_};
     Stream::current().submit(call);
   }
 
@@ -164,11 +197,13 @@ class Launch {
         last - first,
         array.offset() * size_of(array.dtype()),
         static_cast<uint32_t>(static_cast<const char*>(field) - reinterpret_cast<const char*>(&args)),
-        write};
+        write,
+        array.storage()->serial};
   }
 
   const char* op_;
   const char* values_ = nullptr;
+  CallForm form_ = CallForm::kOther;
   Kernel kernel_;
   const Plan* plan_;
   Access accesses_[kMaxAccesses];

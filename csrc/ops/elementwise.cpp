@@ -105,6 +105,7 @@ void run(const char* op, const Entry<Args>& entry, DType kernel_type, const Arra
   int64_t* strides[] = {args.out_stride, args.in_stride[0], args.in_stride[1], args.in_stride[2]};
   coalesce(&args.ndim, args.shape, strides);
   call.values("divisor");
+  call.form(CallForm::kElementwise);
   try {
     call.submit(kFlopsPerElement * static_cast<double>(out.numel()));
   } catch (const Error& error) {
@@ -283,6 +284,7 @@ void copy_into(const char* op, const Array& out, const Array& in) {
   call.read(&CopyArgs::in, x);
   int64_t* strides[] = {args.out_stride, args.in_stride};
   coalesce(&args.ndim, args.shape, strides);
+  call.form(CallForm::kCopy);
   call.submit(0);
 }
 
@@ -299,6 +301,7 @@ void fill(const char* op, const Array& out, Scalar value) {
   call.write(&CopyArgs::out, out);
   int64_t* strides[] = {args.out_stride, args.in_stride};
   coalesce(&args.ndim, args.shape, strides);
+  call.form(CallForm::kCopy);
   call.submit(0);
 }
 

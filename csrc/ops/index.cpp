@@ -173,8 +173,7 @@ void scatter_into(const Array& x, int64_t dim, const Array& index, const Array& 
 
 Array nonzero(const Array& x) {
   const char* op = "nonzero";
-  MO_CHECK_KIND(ErrorKind::kRuntime, !Stream::current().recording(), op,
-                "the shape of its result depends on data and cannot be recorded");
+  refuse_recording(op, "the shape of its result depends on data");
   const Array test = prepared(op, x, kBool);
   const int64_t n = test.numel(), chunks = (n + kNonzeroChunk - 1) / kNonzeroChunk;
   if (n == 0) return Array::empty(op, {0, x.ndim()}, kI64, x.device());

@@ -83,7 +83,8 @@ void submit(const char* op, const Entry<OptimArgs>& entry, const OptimArgs& opti
     int64_t first, last;
     array.byte_range(&first, &last);
     accesses.push_back({array.storage().get(), first, last - first, array.offset() * size_of(array.dtype()),
-                        static_cast<uint32_t>(static_cast<const char*>(field) - base), write});
+                        static_cast<uint32_t>(static_cast<const char*>(field) - base), write,
+                        array.storage()->serial});
     void* const data = array.data();
     std::memcpy(const_cast<void*>(field), &data, sizeof(data));
   };

@@ -77,17 +77,22 @@ void Generator::write(uint64_t seed, uint64_t next) const {
   state_.storage()->version.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Generator::manual_seed(uint64_t seed) const { write(seed, 0); }
+void Generator::manual_seed(uint64_t seed) const {
+  refuse_recording("manual_seed", "a replay would not seed the generator again");
+  write(seed, 0);
+}
 uint64_t Generator::initial_seed() const {
   return static_cast<uint64_t>(__atomic_load_n(state_.as<int64_t>(), __ATOMIC_RELAXED));
 }
 uint64_t Generator::seed() const {
+  refuse_recording("seed", "a replay would not seed the generator again");
   const uint64_t fresh = system_seed();
   write(fresh, 0);
   return fresh;
 }
 
 void Generator::set_state(const Array& state) const {
+  refuse_recording("set_state", "a replay would not set the state again");
   MO_CHECK_TYPE(state.dtype() == kI64, "set_state", "got dtype ", name_of(state.dtype()), ", wanted int64");
   MO_CHECK(state.shape() == Dims({2}), "set_state", "got shape ", state.shape(), ", wanted [2]");
   const Array pair = contiguous("set_state", state);
