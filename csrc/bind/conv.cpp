@@ -11,6 +11,9 @@ Array or_empty(const Array* array) { return array ? *array : Array(); }
 }  // namespace
 
 void bind_conv(py::module_& m) {
+  m.def("set_winograd", &set_winograd, py::arg("tile"),
+        "3x3 convolutions may use Winograd's filtering with tiles of 4x4 or 2x2 outputs; 0 switches it off.");
+  m.def("winograd", &winograd, "The largest tile that is allowed: 4, 2, or 0 where it is off.");
   const auto stride = py::arg("stride") = Dims{1}, padding = py::arg("padding") = Dims{0},
              dilation = py::arg("dilation") = Dims{1};
   const auto groups = py::arg("groups") = 1;

@@ -22,6 +22,8 @@ struct ConvTiling {
   // d: tap t of h or w reads plane t % period, t / period * step positions further on, at stride 1.
   int64_t period_h, period_w, step_h, step_w;
   int64_t width, plane;  // numbers from one row of a plane to the next, and from plane to plane
+  // Winograd: tiles a chunk, and into how many the output channels are cut; rows and depth are whole vectors.
+  int64_t tiles, groups;
   // Scratch, in bytes: a table of offsets and packed weights (or partial sums), then so much for each of
   // `slots` threads.
   int64_t table_bytes, shared_bytes, slot_bytes, slots;
@@ -82,11 +84,23 @@ inline constexpr int64_t kConvSlack = 128, kConvShared = 32;
 // at most kConvTile wide.
 inline constexpr int64_t kConvPanel = 96, kConvTile = 64;
 
+// Winograd: every vector of floats divides kConvLanes; between the planes of two products are so many numbers
+// more, because lines a power of two apart fall into the same place of a cache; the tiles of a run take up to
+// kConvRunNumbers.
+inline constexpr int64_t kConvLanes = 16, kConvStagger = 16, kConvRunNumbers = 8192;
+
 struct ConvKernels {
-  // Convolution and the gradient of its input, and the gradient of its weights: as a product of matrices
-  // whose right side is never stored, and plain loops.
+  // Convolution and the gradient of its input, and the gradient of its weights: by Winograd's filtering with
+  // tiles of 4x4 and 2x2 outputs, channel by channel where each is a group, as a product of matrices whose
+  // right side is never stored, and plain loops.
+  Entry<ConvArgs> conv_winograd4[kDTypeCount];
+  Entry<ConvArgs> conv_winograd2[kDTypeCount];
+  Entry<ConvArgs> conv_depthwise[kDTypeCount];
   Entry<ConvArgs> conv_implicit[kDTypeCount];
   Entry<ConvArgs> conv_ref[kDTypeCount];
+  Entry<ConvWeightGradArgs> conv_weight_grad_winograd4[kDTypeCount];
+  Entry<ConvWeightGradArgs> conv_weight_grad_winograd2[kDTypeCount];
+  Entry<ConvWeightGradArgs> conv_weight_grad_depthwise[kDTypeCount];
   Entry<ConvWeightGradArgs> conv_weight_grad_implicit[kDTypeCount];
   Entry<ConvWeightGradArgs> conv_weight_grad_ref[kDTypeCount];
   Entry<UnfoldArgs> unfold[kDTypeCount];

@@ -1,5 +1,6 @@
 #include "ops/conv.h"
 
+#include <atomic>
 #include <numeric>
 
 #include "contract/conv.h"
@@ -12,12 +13,23 @@
 namespace markone {
 namespace {
 
-// No batch: the same implementation serves any number of images.
-struct Problem {
-  ConvAxis d, h, w;
-  int64_t groups, rows, depth, dtype;
-};
+using Problem = ConvProblem;
+
+// Each implementation of the list with how it is cut: bytes of scratch for so many threads.
+template <class Args>
+using PlanTiling = int64_t (*)(Args* args, int64_t size, int64_t slots);
+
 constexpr Implementation<Problem, ConvArgs> kForward[] = {
+    {"winograd4", [](const Problem& p, const KernelTable&) { return refuse_winograd(p, 4); },
+     [](const Problem& p, const KernelTable& t) -> const Entry<ConvArgs>& {
+       return t.conv_winograd4[p.dtype];
+     },
+     nullptr, [](const Problem& p, const KernelTable&) { return avoid_winograd(p, 4); }},
+    {"winograd2", [](const Problem& p, const KernelTable&) { return refuse_winograd(p, 2); },
+     [](const Problem& p, const KernelTable& t) -> const Entry<ConvArgs>& {
+       return t.conv_winograd2[p.dtype];
+     },
+     nullptr, [](const Problem& p, const KernelTable&) { return avoid_winograd(p, 2); }},
     {"implicit", nullptr,
      [](const Problem& p, const KernelTable& t) -> const Entry<ConvArgs>& {
        return t.conv_implicit[p.dtype];
@@ -27,6 +39,14 @@ constexpr Implementation<Problem, ConvArgs> kForward[] = {
      [](const Problem& p, const KernelTable& t) -> const Entry<ConvArgs>& { return t.conv_ref[p.dtype]; },
      nullptr},
 };
+constexpr PlanTiling<ConvArgs> kForwardTiling[] = {
+    [](ConvArgs* args, int64_t, int64_t slots) { return plan_winograd(args, 4, slots); },
+    [](ConvArgs* args, int64_t, int64_t slots) { return plan_winograd(args, 2, slots); },
+    plan_tiling,
+    plan_tiling,
+};
+static_assert(std::size(kForward) == std::size(kForwardTiling));
+
 constexpr Implementation<Problem, ConvWeightGradArgs> kWeightGrad[] = {
     {"implicit", nullptr,
      [](const Problem& p, const KernelTable& t) -> const Entry<ConvWeightGradArgs>& {
@@ -39,6 +59,9 @@ constexpr Implementation<Problem, ConvWeightGradArgs> kWeightGrad[] = {
      },
      nullptr},
 };
+constexpr PlanTiling<ConvWeightGradArgs> kWeightGradTiling[] = {plan_tiling, plan_tiling};
+static_assert(std::size(kWeightGrad) == std::size(kWeightGradTiling));
+
 using ForwardChooser = Chooser<Problem, ConvArgs, std::size(kForward)>;
 using WeightGradChooser = Chooser<Problem, ConvWeightGradArgs, std::size(kWeightGrad)>;
 ForwardChooser& forward_chooser() {
@@ -56,6 +79,8 @@ WeightGradChooser& weight_grad_chooser() {
 // The lists are known before the first call.
 [[maybe_unused]] const bool registered =
     (forward_chooser(), input_grad_chooser(), weight_grad_chooser(), true);
+
+std::atomic<int64_t> winograd_tiles{4};
 
 // Names by the number of axes: errors and profiles show PyTorch's.
 struct Names {
@@ -149,13 +174,14 @@ ConvImage image_of(const Geometry& geometry, const Array& a, int64_t depth, int6
 }
 
 Problem problem_of(const ConvImage& image, DType dtype) {
-  return {image.d, image.h, image.w, image.groups, image.rows, image.depth, dtype};
+  return {image.d,    image.h,     image.w, image.groups,
+          image.rows, image.depth, dtype,   winograd_tiles.load(std::memory_order_relaxed)};
 }
 
 void submit(const char* op, ForwardChooser& chooser, ConvArgs args, const Array& x, const Array& weight,
             const Array& bias, const Array& y, double flops) {
   const auto choice = chooser.choose(problem_of(args.image, x.dtype()));
-  const int64_t scratch = plan_tiling(&args, size_of(x.dtype()), num_threads());
+  const int64_t scratch = kForwardTiling[choice.plan->index](&args, size_of(x.dtype()), num_threads());
   Launch<ConvArgs> call(op, choice.kernel, choice.plan);
   call.args = args;
   call.read(&ConvArgs::x, x);
@@ -186,6 +212,12 @@ ConvAxis check_axis(const char* op, int i, int axes, int64_t in, int64_t taps, i
            reach, " but the input of ", side, " ", in, " with padding ", padding, " has ", padded);
   return {(padded - reach) / stride + 1, in, taps, stride, dilation, padding};
 }
+
+void set_winograd(int64_t tile) {
+  MO_CHECK(tile == 0 || tile == 2 || tile == 4, "set_winograd", "wants 4, 2 or 0 (off), got ", tile);
+  winograd_tiles.store(tile);
+}
+int64_t winograd() { return winograd_tiles.load(); }
 
 Array conv(const Array& x_in, const Array& weight_in, const Array& bias, const ConvParams& params) {
   const char* op = kConv.of(x_in.ndim() - 2);
@@ -380,7 +412,7 @@ Array conv_weight_grad(const Array& g_in, const Array& x_in, const Dims& weight_
   args.image = image_of(geometry, x, geometry.channels / geometry.groups, rows);
   args.gradient_at = strides_of(g, rows);
   const auto choice = weight_grad_chooser().choose(problem_of(args.image, dtype));
-  const int64_t scratch = plan_tiling(&args, size_of(dtype), num_threads());
+  const int64_t scratch = kWeightGradTiling[choice.plan->index](&args, size_of(dtype), num_threads());
   Launch<ConvWeightGradArgs> call(op, choice.kernel, choice.plan);
   call.args = args;
   call.read(&ConvWeightGradArgs::x, x);

@@ -11,6 +11,11 @@ struct ConvParams {
   int64_t groups = 1;
 };
 
+// Convolutions of 3x3 taps at stride 1 in float32 may use Winograd's filtering with tiles of at most 4x4 or
+// 2x2 outputs; 0 switches it off. Its sums are rounded elsewhere, and one Inf or NaN spreads over a tile.
+void set_winograd(int64_t tile);
+int64_t winograd();
+
 // x [N, C, sizes..], weight [O, C / groups, taps..], bias [O] or empty -> [N, O, out..] with, for each axis,
 // out = (size + 2 padding - dilation (taps - 1) - 1) / stride + 1.
 Array conv(const Array& x, const Array& weight, const Array& bias, const ConvParams& params);

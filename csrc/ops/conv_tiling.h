@@ -5,10 +5,22 @@
 
 namespace markone {
 
+// What the choice of an implementation looks at. No batch: the same one serves any number of images.
+struct ConvProblem {
+  ConvAxis d, h, w;
+  int64_t groups, rows, depth, dtype;
+  int64_t winograd;  // tiles of at most so many outputs a side, 0: none
+};
+
 // Fills args->tiling for elements of `size` bytes; returns the bytes of scratch for args->tiling.slots
 // threads.
 int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots);
 // Also sets images and parts.
 int64_t plan_tiling(ConvWeightGradArgs* args, int64_t size, int64_t slots);
+
+// Winograd's filtering with tiles of out x out outputs.
+int64_t plan_winograd(ConvArgs* args, int64_t out, int64_t slots);
+const char* refuse_winograd(const ConvProblem& problem, int64_t out);
+const char* avoid_winograd(const ConvProblem& problem, int64_t out);
 
 }  // namespace markone

@@ -39,6 +39,8 @@ globals().update(ops.FUNCTIONS)
 bool_ = bool
 set_num_threads = _C.set_num_threads
 get_num_threads = _C.num_threads
+set_winograd = _C.set_winograd
+get_winograd = _C.winograd
 promote_types = _C.promote_types
 newaxis = None
 
