@@ -47,10 +47,10 @@ newaxis = None
 # Loaded on first use, so that `import markone` stays quick.
 _LAZY_MODULES = (
     "bench",
+    "classic",
     "cli",
     "data",
     "datasets",
-    "interop",
     "models",
     "nn",
     "optim",

@@ -1,7 +1,6 @@
-"""Writes python/markone/tensor.pyi: the Tensor class of tensor.py with the methods of the operations' table.
+"""Writes the stubs of what the table of operations fills: Tensor (tensor.pyi), ops, and the package itself.
 
-``python tests/guards/tensor_stub.py`` after the table changed; test_tensor_stub.py fails while the file
-differs.
+``python tests/guards/tensor_stub.py`` after the table changed; test_tensor_stub.py fails while one differs.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import markone
 from markone import ops
 
 PACKAGE = Path(__file__).parents[2] / "python" / "markone"
-FILE = PACKAGE / "tensor.pyi"
 
 HEAD = """\
 # Made by tests/guards/tensor_stub.py from tensor.py and the table in ops. Do not edit.
@@ -41,12 +40,12 @@ def _type(text: Any) -> str:
     return BUILTIN.sub(r"builtins.\1", words)
 
 
-def _method(name: str, function: Any) -> str:
-    """One line for a function whose first parameter is the tensor."""
+def _method(name: str, function: Any, bound: bool = True) -> str:
+    """One line for a function; if bound, for the method whose first parameter is the tensor."""
     signature = inspect.signature(function)
-    parameters, starred = ["self"], False
+    parameters, starred = ["self"] if bound else [], False
     for i, p in enumerate(signature.parameters.values()):
-        if i == 0:
+        if i == 0 and bound:
             continue
         prefix = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
         starred |= p.kind == p.VAR_POSITIONAL
@@ -56,7 +55,8 @@ def _method(name: str, function: Any) -> str:
         default = "" if p.default is p.empty else " = ..."
         parameters.append(f"{prefix}{p.name}: {_type(p.annotation)}{default}")
     returned = {"__iter__": "Iterator[Tensor]"}.get(name) or _type(signature.return_annotation)
-    return f"    def {name}({', '.join(parameters)}) -> {returned}: ...\n"
+    indent = "    " if bound else ""
+    return f"{indent}def {name}({', '.join(parameters)}) -> {returned}: ...\n"
 
 
 def _own(node: ast.FunctionDef) -> str:
@@ -103,5 +103,50 @@ def generate() -> str:
     return out
 
 
+def generate_package() -> str:
+    """The text of the package's stub: what __init__.py imports, loads later, and takes from the table."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    out = "# Made by tests/guards/tensor_stub.py from __init__.py and the table in ops. Do not edit.\n"
+    out += "import builtins\nfrom collections.abc import Sequence\nfrom typing import Any\n\n"
+    known: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module != "__future__":
+            for alias in node.names:
+                name = alias.asname or alias.name
+                known.add(name)
+                if not name.startswith("_") or name in ("_C", "__version__"):
+                    out += f"from {'.' * node.level}{node.module or ''} import {alias.name} as {name}\n"
+    for module in sorted(markone._LAZY_MODULES):
+        out += f"from . import {module} as {module}\n"
+    for name, module in sorted(markone._LAZY_NAMES.items()):
+        out += f"from .{module} import {name} as {name}\n"
+    for node in tree.body:  # set_num_threads = _C.set_num_threads
+        if isinstance(node, ast.Assign) and not ast.unparse(node.targets[0]).startswith(("_", "globals")):
+            out += ast.unparse(node) + "\n"
+            known.add(ast.unparse(node.targets[0]))
+    return out + "".join(
+        f"from .ops import {name} as {name}\n" for name in sorted(ops.FUNCTIONS) if name not in known
+    )
+
+
+def generate_operations() -> str:
+    """The text of the stub of ops: the table's functions."""
+    out = "# Made by tests/guards/tensor_stub.py from the table in ops. Do not edit.\n"
+    out += "import builtins\nfrom collections.abc import Sequence\nfrom typing import Any\n\n"
+    out += "from ..tensor import Tensor\n\nFUNCTIONS: dict[str, Any]\nMETHODS: tuple[str, ...]\n\n"
+    out += "def method_table() -> dict[str, Any]: ...\n"
+    return out + "".join(_method(name, ops.FUNCTIONS[name], bound=False) for name in sorted(ops.FUNCTIONS))
+
+
+def stubs() -> dict[Path, str]:
+    """Each file that is made here, with its text."""
+    return {
+        PACKAGE / "tensor.pyi": generate(),
+        PACKAGE / "__init__.pyi": generate_package(),
+        PACKAGE / "ops" / "__init__.pyi": generate_operations(),
+    }
+
+
 if __name__ == "__main__":
-    FILE.write_text(generate(), encoding="utf-8")
+    for path, text in stubs().items():
+        path.write_text(text, encoding="utf-8")

@@ -39,6 +39,7 @@ MAY_IMPORT = {
     # Everything below it, so it may also say `mo.no_grad()` as its users do.
     "train": NN | OPTIM | DATA | {"compile", "__init__"},
     "models": NN,
+    "classic": NN | OPTIM | {"__init__"},
     "bench": None,  # anything
     "cli": None,
     "__init__": None,

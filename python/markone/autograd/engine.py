@@ -56,7 +56,7 @@ def _accumulate(leaf: Tensor, grad: Any, as_tensor: bool, fresh: bool) -> None:
 def _tensor_add(a: Tensor, b: Tensor) -> Tensor:
     from ..ops import add
 
-    return add(a, b)  # type: ignore[misc]
+    return add(a, b)
 
 
 def _reaching(roots: list[Any], targets: set[Any]) -> set[Any]:
