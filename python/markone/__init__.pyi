@@ -61,6 +61,8 @@ from .train.summary import summary as summary
 bool_ = bool
 set_num_threads = _C.set_num_threads
 get_num_threads = _C.num_threads
+set_winograd = _C.set_winograd
+get_winograd = _C.winograd
 promote_types = _C.promote_types
 newaxis = None
 from .ops import abs as abs
