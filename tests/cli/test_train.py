@@ -194,8 +194,8 @@ def fails(capsys, *arguments, code=2):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "wants a system to train (lenet5) or --resume DIR"),
-        (["lenet"], "'lenet' is not a system; did you mean lenet5? Known: lenet5"),
+        ([], "wants a system to train (lenet5, lenet5_1998, alexnet,"),
+        (["lenet"], "'lenet' is not a system; did you mean lenet5? Known: lenet5, "),
         (
             ["lenet5", "--data", "mnits"],
             "'mnits' is not a data set; did you mean mnist? Known: digits, mnist",

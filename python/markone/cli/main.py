@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         device: Annotated[Literal["cpu", "cuda"] | None, tyro.conf.arg(metavar="cpu|cuda")] = None,
         threads: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
         save_seconds: Annotated[float, tyro.conf.arg(metavar="SECONDS")] = 30.0,
+        images: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     ) -> None:
         """Train a system on a data set, then test it.
 
@@ -52,10 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             device: Where to compute (default: cpu).
             threads: Of the kernels (default: the cores that this process may use); changes no result.
             save_seconds: How often to save within an epoch; each epoch is saved anyway.
+            images: The pictures of --data imagenet-folder: DIR/train/CLASS/* and DIR/val/CLASS/*, or
+                DIR/CLASS/* (a tenth each is then held out to validate and to test).
         """
         from markone.cli.train import Options, run
 
-        run(Options(system, data, epochs, seed, out, resume, batch_size, lr, device, threads, save_seconds))
+        run(
+            Options(
+                system, data, epochs, seed, out, resume, batch_size, lr, device, threads, save_seconds, images
+            )
+        )
 
     def list_() -> None:
         """Show the systems that can be trained, and the data sets."""
@@ -65,21 +72,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def summary(
         model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")],
-        input_size: Annotated[tuple[int, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SIZE")],
+        input_size: Annotated[tuple[int, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SIZE")] = (),
     ) -> None:
         """Show a model's layers: output shapes, parameters, multiply-adds, memory.
 
         Args:
             model: A published network (see `markone.models.names()`).
-            input_size: The input's shape with the batch, such as 1 1 28 28.
+            input_size: The input's shape with the batch, such as 1 3 224 224, or its side, such as 224
+                (default: the published one).
         """
         from markone import models
+        from markone.cli.recipes import SYSTEMS
         from markone.train import summary as count
 
         try:
             build = models.get(model)
         except ValueError as error:
             raise UsageError(str(error)) from error
+        if len(input_size) < 2:
+            view = SYSTEMS[model].published
+            side = input_size[0] if input_size else view.size
+            input_size = (1, view.channels, side, side)
         print(count(build(), input_size))
 
     def info() -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 from markone import _C
 from markone.cli.errors import UsageError
-from markone.cli.recipes import DATA, SYSTEMS, Recipe, Splits
+from markone.cli.recipes import DATA, SYSTEMS, Recipe
+from markone.cli.splits import Splits, load
 from markone.train import checkpoint
 from markone.train.trainer import Interrupted
 
@@ -34,6 +35,7 @@ class Options:
     device: str | None
     threads: int | None
     save_seconds: float = 30.0
+    images: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Config:
     data_folder: str | None
     version: str
     isa: str
+    images: str | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -103,6 +106,8 @@ def _new_config(options: Options) -> Config:
     data = next(iter(recipes)) if options.data is None else options.data
     if data not in DATA:
         raise UsageError(unknown_name("data set", data, DATA))
+    if options.images is not None and data != "imagenet-folder":
+        raise UsageError(f"--images goes with --data imagenet-folder, not with {data}")
     if data not in recipes:
         raise UsageError(f"there is no recipe for {options.system} on {data}, only on {', '.join(recipes)}")
     recipe = recipes[data]
@@ -120,6 +125,7 @@ def _new_config(options: Options) -> Config:
         data_folder=os.environ.get("MARKONE_DATA") or None,
         version=_C.__version__,
         isa=_C.isa(),
+        images=None if options.images is None else str(options.images.absolute()),
     )
     for name, value, least in (("epochs", config.epochs, 1), ("batch-size", config.batch_size, 1)):
         if value < least:
@@ -148,8 +154,9 @@ def _resumed_config(options: Options) -> Config:
         ) from error
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(f"--resume {folder}: {path} is damaged: {error}") from error
-    for name in ("system", "data", "epochs", "batch_size", "lr", "seed", "device"):
+    for name in ("system", "data", "epochs", "batch_size", "lr", "seed", "device", "images"):
         given, kept = getattr(options, name), getattr(config, name)
+        given = str(given.absolute()) if isinstance(given, Path) else given
         if given is not None and given != kept:
             shown = name if name == "system" else f"--{name.replace('_', '-')}"
             raise UsageError(
@@ -165,7 +172,7 @@ def _load_data(config: Config) -> Splits:
     if config.data_folder and not os.environ.get("MARKONE_DATA"):
         os.environ["MARKONE_DATA"] = config.data_folder
     try:
-        return config.recipe.splits()
+        return load(config.data, config.recipe.view, None if config.images is None else Path(config.images))
     except (FileNotFoundError, NotADirectoryError, PermissionError, ImportError) as error:
         raise UsageError(f"no data: {error}") from error
 
@@ -200,14 +207,15 @@ def new_folder(out: Path | None, config: Config) -> Path:
 
 def _build(config: Config, splits: Splits, folder: Path, save_seconds: float) -> tuple[Any, dict[str, Any]]:
     import markone as mo
-    from markone import train
+    from markone import models, train
     from markone.data import DataLoader
     from markone.nn import functional as F
     from markone.optim import Adam
     from markone.optim.lr_scheduler import CosineAnnealingLR
 
     mo.manual_seed(config.seed)
-    model = SYSTEMS[config.system].build(len(splits.classes))
+    system, recipe = SYSTEMS[config.system], config.recipe
+    model = models.get(config.system)(len(splits.classes), **recipe.options)
     optimizer = Adam(model.parameters(), lr=config.lr)
     callbacks: list[train.Callback] = [
         train.Progress(),
@@ -221,17 +229,30 @@ def _build(config: Config, splits: Splits, folder: Path, save_seconds: float) ->
     trainer = train.Trainer(
         model,
         optimizer,
-        F.cross_entropy,
+        getattr(models, system.loss, None) or getattr(F, system.loss),
+        step=_step_with_heads if system.loss == "googlenet_loss" else None,
         metrics=[train.Accuracy()],
         scheduler=CosineAnnealingLR(optimizer, config.epochs),
         callbacks=callbacks,
     )
+    # Batch normalisation has nothing to go by in a last batch of one image.
+    single = len(splits.train) > config.batch_size and len(splits.train) % config.batch_size == 1
     loaders: dict[str, Any] = {
-        "train": DataLoader(splits.train, config.batch_size, shuffle=True, num_workers=1),
+        "train": DataLoader(splits.train, config.batch_size, shuffle=True, num_workers=1, drop_last=single),
         "validation": DataLoader(splits.validation, 256),
         "test": DataLoader(splits.test, 256),
     }
     return trainer, loaders
+
+
+def _step_with_heads(trainer: Any, batch: Any) -> dict[str, float]:
+    """A training step of a network that gives the scores of auxiliary heads too; the metrics see the last."""
+    inputs, target = batch
+    output = trainer.model(inputs)
+    value = trainer.minimize(trainer.loss(output, target))
+    for metric in trainer.metrics:
+        metric.update(output.logits, target)
+    return {"loss": value}
 
 
 def _test(config: Config, splits: Splits, trainer: Any, loader: Any, folder: Path) -> None:

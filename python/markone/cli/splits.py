@@ -1,0 +1,167 @@
+"""The data sets of `markone train`, as a network wants to see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markone.cli.errors import UsageError
+
+__all__ = ["DATA", "Splits", "View", "load"]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The data of a run. Validation examples are taken out of the training part; test ones are never seen."""
+
+    train: Any
+    validation: Any
+    test: Any
+    classes: list[str]
+
+
+@dataclass(frozen=True)
+class View:
+    """How a network wants its images: float32 [channels, size, size], about mean 0 and deviation 1.
+
+    `ink` instead: 0 becomes -0.1 and 1 becomes 1.175, as LeNet-5 had it in 1998.
+    """
+
+    channels: int
+    size: int
+    ink: bool = False
+
+
+def _change(view: View, source: int, mean: Any, std: Any) -> list[Any]:
+    """From images of `source` channels to the view's, then normalised."""
+    from markone.transforms import Grayscale, Normalize
+
+    grey = [] if view.channels == source else [Grayscale(view.channels)]
+    if view.ink:
+        return [*grey, Normalize(0.1 / 1.275, 1 / 1.275)]
+    return [*grey, Normalize(mean, std)]
+
+
+def _parts(make: Callable[..., Any], plain: Any, augmented: Any, validation: int) -> Splits:
+    """The last `validation` images of the training part, in the order of a fixed draw, are held out."""
+    from markone.data import Subset
+    from markone.data.random import permutation
+
+    train, held_out = make(True, augmented), make(True, plain)
+    order = permutation(len(train), 5).tolist()
+    return Splits(
+        Subset(train, order[:-validation]),
+        Subset(held_out, order[-validation:]),
+        make(False, plain),
+        list(train.classes),
+    )
+
+
+def _digits(view: View, _images: Path | None) -> Splits:
+    from markone.datasets import Digits
+    from markone.transforms import Compose, RandomAffine
+
+    change = _change(view, 1, 0.3053, 0.3465)
+    moved = RandomAffine(degrees=12, translate=(0.08, 0.08), scale=(0.9, 1.1))
+    return _parts(
+        lambda train, transform: Digits(train, transform, size=view.size),
+        Compose(change),
+        Compose([moved, *change]),
+        validation=144,
+    )
+
+
+def _mnist(view: View, _images: Path | None) -> Splits:
+    from markone.datasets import MNIST
+    from markone.transforms import Compose
+
+    change = Compose(_change(view, 1, 0.1307, 0.3081))
+    size = None if view.size == 28 else view.size
+    return _parts(
+        lambda train, transform: MNIST(train=train, transform=transform, size=size),
+        change,
+        change,
+        validation=5000,
+    )
+
+
+def _cifar10(view: View, _images: Path | None) -> Splits:
+    from markone.datasets import CIFAR10
+    from markone.transforms import Compose, RandomCrop, RandomHorizontalFlip
+
+    grey = view.channels == 1
+    change = _change(view, 3, 0.48 if grey else (0.4914, 0.4822, 0.4465), 0.25)
+    size = None if view.size == 32 else view.size
+    # He et al. 2015, section 4.2: a border of an eighth, a crop of the size, a flip.
+    moved = [RandomCrop(view.size, padding=view.size // 8), RandomHorizontalFlip()]
+
+    def make(train: bool, transform: Any) -> Any:
+        return CIFAR10(train=train, transform=transform, size=size)
+
+    return _parts(make, Compose(change), Compose([*moved, *change]), validation=len(make(True, None)) // 10)
+
+
+def _imagenet_folder(view: View, images: Path | None) -> Splits:
+    import os
+
+    from markone.data import Subset
+    from markone.data.random import permutation
+    from markone.datasets import ImageFolder
+    from markone.transforms import CenterCrop, Compose, RandomHorizontalFlip, RandomResizedCrop, Resize
+
+    if images is None:
+        images = Path(os.environ.get("MARKONE_DATA", "")) / "imagenet"
+        if not images.is_dir():
+            raise UsageError("--data imagenet-folder wants --images DIR, or the folder MARKONE_DATA/imagenet")
+    grey = view.channels == 1
+    mean, std = (0.45, 0.226) if grey else ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    change = _change(view, 3, mean, std)
+    plain = Compose([Resize(view.size * 8 // 7), CenterCrop(view.size), *change])
+    # Szegedy et al. 2015: windows of random area and shape.
+    augmented = Compose([RandomResizedCrop(view.size), RandomHorizontalFlip(), *change])
+    named = (images / "train").is_dir()
+    folder = images / "train" if named else images
+    train, held_out = ImageFolder(folder, augmented), ImageFolder(folder, plain)
+    if len(train) < 3:
+        raise UsageError(f"--images {images}: {len(train)} pictures, wants 3 or more")
+    order = permutation(len(train), 5).tolist()
+    share = max(1, len(order) // 10)
+    tested = 0 if named else share
+    if named:
+        tests = next((images / part for part in ("test", "val") if (images / part).is_dir()), None)
+        if tests is None:
+            raise UsageError(f"--images {images}: beside train wants a folder val or test")
+        test: Any = ImageFolder(tests, plain)
+        if test.classes != train.classes:
+            odd = sorted(set(test.classes) ^ set(train.classes))[0]
+            raise UsageError(f"--images {images}: class '{odd}' is not in both train and {tests.name}")
+    else:
+        test = Subset(held_out, order[:share])
+    rest = order[tested:]
+    return Splits(Subset(train, rest[share:]), Subset(held_out, rest[:share]), test, train.classes)
+
+
+_READERS: dict[str, Callable[[View, Path | None], Splits]] = {
+    "digits": _digits,
+    "mnist": _mnist,
+    "cifar10": _cifar10,
+    "imagenet-folder": _imagenet_folder,
+}
+
+DATA: dict[str, str] = {
+    "digits": "1,797 handwritten digits of 8x8 (UCI), inside the package",
+    "mnist": "70,000 handwritten digits of 28x28, from MARKONE_DATA/mnist, the cache or the network",
+    "cifar10": "60,000 pictures of 32x32 of ten kinds, from MARKONE_DATA/cifar10, the cache or the network",
+    "imagenet-folder": "your pictures, a folder a class: --images DIR (DIR/train and DIR/val, or classes)",
+}
+
+
+def load(data: str, view: View, images: Path | None = None) -> Splits:
+    """The splits of the data set `data`, as `view` says. `images` is the folder of imagenet-folder.
+
+    Raises:
+        UsageError, FileNotFoundError: there are no such files, or a class without pictures.
+    """
+    return _READERS[data](view, images)

@@ -1,0 +1,138 @@
+"""Every published network can be trained on every data set from the command line."""
+
+import numpy as np
+import pytest
+
+import markone as mo
+from markone import models
+from markone.cli.main import main
+from markone.cli.recipes import SYSTEMS
+from markone.cli.splits import DATA, View, load
+from markone.nn import init
+
+
+def test_every_network_has_its_recipes():
+    assert set(SYSTEMS) == set(models.names())
+    for name, system in SYSTEMS.items():
+        assert list(system.recipes) == [d for d in DATA if d in system.recipes], name
+        assert {"digits", "mnist"} <= set(system.recipes), name
+        assert len(system.recipes) == 4 or name == "lenet5_1998", name  # whose outputs are drawn digits
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_network_fits_the_images_of_its_recipes(name, monkeypatch):
+    for drawn in ("uniform_", "normal_", "kaiming_uniform_", "kaiming_normal_"):
+        monkeypatch.setattr(init, drawn, lambda tensor, *args, **kwargs: init.zeros_(tensor))
+    small = SYSTEMS[name].recipes["digits"]
+    sizes = {
+        (r.view.channels, r.view.size) for d, r in SYSTEMS[name].recipes.items() if d != "imagenet-folder"
+    }
+    assert sizes == {(small.view.channels, small.view.size)}
+    model = models.get(name)(10, **small.options).eval()
+    x = mo.zeros(1, small.view.channels, small.view.size, small.view.size)
+    assert tuple(model(x).shape) == (1, 10)
+
+
+def test_digits_in_colour_at_another_size():
+    splits = load("digits", View(3, 32))
+    image, label = splits.validation[0]
+    assert tuple(image.shape) == (3, 32, 32) and 0 <= label < 10
+    assert np.array_equal(image[0].numpy(), image[2].numpy())
+    ink = load("digits", View(1, 28, ink=True)).test[0][0].numpy()
+    assert ink.min() == pytest.approx(-0.1) and ink.max() <= 1.175 + 1e-6
+
+
+def picture(path, colour):
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(len(str(path))).integers(0, 80, (40, 44, 3)) + np.array(colour)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+
+COLOURS = {"blue": (0, 0, 160), "green": (0, 160, 0), "red": (160, 0, 0)}
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    pytest.importorskip("PIL")
+    for name, colour in COLOURS.items():
+        for i in range(8):
+            picture(tmp_path / "pictures" / name / f"{i}.png", colour)
+    return tmp_path / "pictures"
+
+
+def train(capsys, *arguments):
+    code = main(["train", *map(str, arguments)])
+    return code, *capsys.readouterr()
+
+
+def test_a_folder_of_pictures(pictures, tmp_path, capsys):
+    arguments = ("--data", "imagenet-folder", "--images", pictures, "--out", tmp_path / "run")
+    code, out, err = train(capsys, "resnet20", *arguments, "--epochs", 4, "--batch-size", 6, "--lr", 0.01)
+    assert code == 0, err
+    assert "20 images to train, 2 to validate, 2 to test" in out
+    assert "test accuracy: 100.00 %" in out
+    weights = models.resnet20(3, weights=tmp_path / "run" / "last.safetensors")
+    assert weights.fc.out_features == 3
+    code, _, err = train(capsys, "--resume", tmp_path / "run", "--images", tmp_path)
+    assert code == 2 and "that run has --images" in err
+
+
+def test_folders_that_are_wrong(pictures, tmp_path, capsys):
+    arguments = ("resnet20", "--data", "imagenet-folder", "--out", tmp_path / "run")
+    (pictures / "empty").mkdir()
+    code, _, err = train(capsys, *arguments, "--images", pictures)
+    assert code == 2 and "empty has no pictures" in err
+    (pictures / "empty" / "text.jpg").write_text("no picture")
+    code, _, err = train(capsys, *arguments, "--images", pictures, "--epochs", 1)
+    assert code != 0 and "text.jpg" in err and "Traceback" not in err
+    code, _, err = train(capsys, *arguments, "--images", tmp_path / "nowhere")
+    assert code == 2 and "nowhere" in err
+    code, _, err = train(capsys, "resnet20", "--images", pictures)
+    assert code == 2 and "--images goes with --data imagenet-folder, not with digits" in err
+
+
+def test_train_and_validation_folders(tmp_path, capsys):
+    pytest.importorskip("PIL")
+    for part in ("train", "val"):
+        for i in range(4):
+            picture(tmp_path / part / "red" / f"{i}.png", COLOURS["red"])
+    picture(tmp_path / "train" / "blue" / "0.png", COLOURS["blue"])
+    with pytest.raises(Exception, match="class 'blue' is not in both train and val"):
+        load("imagenet-folder", View(3, 32), tmp_path)
+    picture(tmp_path / "val" / "blue" / "0.png", COLOURS["blue"])
+    splits = load("imagenet-folder", View(3, 32), tmp_path)
+    assert (len(splits.train), len(splits.validation), len(splits.test)) == (4, 1, 5)
+    assert tuple(splits.test[0][0].shape) == (3, 32, 32)
+
+
+def test_auxiliary_heads_are_trained_and_resumed(tmp_path, capsys):
+    pytest.importorskip("PIL")
+    for name, colour in list(COLOURS.items())[:2]:
+        for i in range(4):
+            picture(tmp_path / "pictures" / name / f"{i}.png", colour)
+    # The published size takes long: the recipe of small images, on pictures.
+    recipe = SYSTEMS["googlenet"].recipes["imagenet-folder"]
+    SYSTEMS["googlenet"].recipes["imagenet-folder"] = SYSTEMS["googlenet"].recipes["cifar10"]
+    try:
+        arguments = (
+            "--data",
+            "imagenet-folder",
+            "--images",
+            tmp_path / "pictures",
+            "--out",
+            tmp_path / "run",
+        )
+        code, out, err = train(capsys, "googlenet", *arguments, "--epochs", 1, "--batch-size", 3)
+    finally:
+        SYSTEMS["googlenet"].recipes["imagenet-folder"] = recipe
+    assert code == 0, err
+    assert "test accuracy" in out
+
+
+def test_a_summary_takes_a_side(capsys):
+    assert main(["summary", "resnet20", "32"]) == 0
+    assert "parameters: 269,722" in capsys.readouterr().out
+    assert main(["summary", "lenet5"]) == 0
+    assert "multiply-adds: 416,520" in capsys.readouterr().out
