@@ -16,6 +16,7 @@
 #include "ops/elementwise.h"
 #include "ops/gemm.h"
 #include "ops/optim.h"
+#include "ops/optim_rules.h"
 #include "ops/plan.h"
 #include "ops/pool.h"
 #include "ops/random.h"
@@ -376,32 +377,43 @@ void add_random() {
   }
 }
 
+// Three steps of a rule: all its arrays and numbers afterwards.
+std::vector<Array> optimiser_steps(const std::string& name, DType t, double yes) {
+  const OptimRuleRow& rule = optim_rule(name);
+  std::vector<Array> all;
+  std::vector<std::vector<Array>> state(rule.states.size());
+  for (int64_t n : {1, 17, 33000, 5}) {
+    all.push_back(random_array({n}, t));
+    for (auto& list : state) list.push_back(random_array({n}, t, 0, 0));
+  }
+  OptimNumbers numbers{random_array({1}, kF64, 0.1, 0.1), random_array({1}, kI64, 0, 0), {}};
+  for (size_t k = 0; k < rule.carried.size(); ++k) numbers.carried.push_back(random_array({1}, kF64, 1, 1));
+  std::map<std::string, double> options;
+  for (const OptimOption& option : rule.options) {
+    const bool flag = option.low == 0 && option.high == 1 && !option.below;
+    options[option.name] = flag ? yes : option.low == 1 ? 1.5 : 0.3;
+  }
+  if (name == "sgd" && yes != 0) options["dampening"] = 0;
+  const std::vector<Array> params = all;
+  for (int step = 0; step < 3; ++step) {
+    std::vector<Array> grads;
+    for (const Array& p : params) grads.push_back(random_array(p.shape(), t));
+    optim_step(name, params, grads, state, numbers, options);
+  }
+  for (auto& list : state) all.insert(all.end(), list.begin(), list.end());
+  all.insert(all.end(), numbers.carried.begin(), numbers.carried.end());
+  all.push_back(numbers.step);
+  return all;
+}
+
 void add_optimisers() {
   for (DType t : {kF32, kF64}) {
-    for (int kind = 0; kind < 4; ++kind) {
-      const bool adam = kind >= 2, extra = kind % 2;
-      add(std::string(adam ? "adam_step " : "sgd_step ") + std::to_string(kind) + " " + name_of(t), 32, 1,
-          [adam, extra, t] {
-            std::vector<Array> params, state[3];
-            for (int64_t n : {1, 17, 33000, 5}) {
-              params.push_back(random_array({n}, t));
-              for (auto& list : state) list.push_back(random_array({n}, t, 0, 0));
-            }
-            const OptimState common{random_array({1}, kF64, 0.1, 0.1), random_array({1}, kI64, 0, 0)};
-            for (int step = 0; step < 3; ++step) {
-              std::vector<Array> grads;
-              for (const Array& p : params) grads.push_back(random_array(p.shape(), t));
-              if (adam) {
-                adam_step(params, grads, state[0], state[1], extra ? state[2] : std::vector<Array>{}, common,
-                          {0.9, 0.999, 1e-8, 0.1, extra, extra});
-              } else {
-                sgd_step(params, grads, state[0], common, {0.9, extra ? 0.0 : 0.3, 0.1, extra, false});
-              }
-            }
-            for (auto& list : state) params.insert(params.end(), list.begin(), list.end());
-            params.push_back(common.step);
-            return params;
-          });
+    for (int extra = 0; extra < 2; ++extra) {
+      const double yes = extra;
+#define MO_OPTIM(name, Rule)                                                         \
+  add(std::string(#name "_step ") + std::to_string(extra) + " " + name_of(t), 64, 1, \
+      [yes, t] { return optimiser_steps(#name, t, yes); });
+#include "kernels/common/optim.def"
     }
   }
 }

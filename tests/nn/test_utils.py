@@ -46,6 +46,28 @@ def test_clip_grad_norm_nonfinite():
     assert utils.clip_grad_norm_([nn.Parameter(mo.ones(1))], 1.0).item() == 0
 
 
+@pytest.mark.parametrize("norm", [2.0, 0.0, 1.0, math.inf, -math.inf])
+def test_total_norm_and_clipping_with_it(norm):
+    ours, theirs = parameters()
+    mine = utils.get_total_norm([p.grad for p in ours[:3]], norm)
+    their = torch.nn.utils.get_total_norm([q.grad for q in theirs[:3]], norm)
+    np.testing.assert_allclose(mine.item(), their.item(), rtol=1e-5)
+    utils.clip_grads_with_norm_(ours, 0.7, mine)
+    torch.nn.utils.clip_grads_with_norm_(theirs, 0.7, their)
+    for p, q in zip(ours[:3], theirs[:3]):
+        np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-5)
+
+
+def test_the_old_name_warns():
+    ours, theirs = parameters()
+    with pytest.warns(FutureWarning, match="clip_grad_norm_"):
+        got = utils.clip_grad_norm(ours, 0.5)
+    with pytest.warns(FutureWarning):
+        want = torch.nn.utils.clip_grad_norm(theirs, 0.5)
+    np.testing.assert_allclose(got.item(), want.item(), rtol=1e-5)
+    np.testing.assert_allclose(ours[0].grad.numpy(), theirs[0].grad.numpy(), rtol=1e-5)
+
+
 def test_clip_grad_value():
     ours, theirs = parameters()
     utils.clip_grad_value_(ours, 0.3)

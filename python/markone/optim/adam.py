@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from .. import _C
-from .checks import at_least_zero
+from .checks import at_least_zero, check_betas
 from .optimizer import Optimizer, ParamGroup, ParamsT
 
 __all__ = ["Adam", "AdamW"]
@@ -31,6 +28,9 @@ class Adam(Optimizer):
         maximize: climb instead of descend.
         decoupled_weight_decay: AdamW's decay (Loshchilov and Hutter 2019).
     """
+
+    _rule = "adam"
+    _states = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
     def __init__(
         self,
@@ -60,42 +60,22 @@ class Adam(Optimizer):
     def _check_group(self, group: ParamGroup) -> None:
         name = type(self).__name__
         at_least_zero(name, group, "lr", "eps", "weight_decay")
-        for i, beta in enumerate(group["betas"]):
-            if not 0 <= beta < 1:
-                raise ValueError(f"{name}: betas[{i}] is {beta}, wants a number in [0, 1)")
+        check_betas(name, group)
 
     def _state_names(self, group: ParamGroup) -> tuple[str, ...]:
-        names = ("exp_avg", "exp_avg_sq")
-        return (*names, "max_exp_avg_sq") if group["amsgrad"] else names
+        return self._states if group["amsgrad"] else self._states[:2]
 
-    def _all_state_names(self) -> tuple[str, ...]:
-        return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-
-    def _native_step(
-        self,
-        group: ParamGroup,
-        params: list[Any],
-        grads: list[Any],
-        state: list[list[Any]],
-        lr: Any,
-        step: Any,
-    ) -> None:
+    def _options(self, group: ParamGroup) -> dict[str, float]:
         beta1, beta2 = group["betas"]
-        _C.adam_step(
-            params,
-            grads,
-            state[0],
-            state[1],
-            state[2] if len(state) > 2 else [],
-            lr,
-            step,
-            beta1,
-            beta2,
-            group["eps"],
-            group["weight_decay"],
-            group["decoupled_weight_decay"],
-            group["maximize"],
-        )
+        return {
+            "beta1": beta1,
+            "beta2": beta2,
+            "eps": group["eps"],
+            "weight_decay": group["weight_decay"],
+            "amsgrad": group["amsgrad"],
+            "decoupled": group["decoupled_weight_decay"],
+            "maximize": group["maximize"],
+        }
 
 
 class AdamW(Adam):

@@ -12,7 +12,7 @@ from .optimizer import Optimizer, ParamGroup
 __all__ = ["ChainedScheduler", "CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"]
 
 
-def _each(name: str, key: str, optimizer: Optimizer, value: float | Sequence[float]) -> list[float]:
+def one_each(name: str, key: str, optimizer: Optimizer, value: float | Sequence[float]) -> list[float]:
     """One number a group."""
     groups = len(optimizer.param_groups)
     if not isinstance(value, (list, tuple)):
@@ -39,8 +39,8 @@ def _write_momentum(group: ParamGroup, value: float) -> None:
 def _start_momentum(
     name: str, optimizer: Optimizer, base: float | Sequence[float], top: float | Sequence[float]
 ) -> None:
-    bases = _each(name, "base_momentum", optimizer, base)
-    tops = _each(name, "max_momentum", optimizer, top)
+    bases = one_each(name, "base_momentum", optimizer, base)
+    tops = one_each(name, "max_momentum", optimizer, top)
     for group, low, high in zip(optimizer.param_groups, bases, tops, strict=True):
         _write_momentum(group, high)
         group["max_momentum"] = high
@@ -171,8 +171,8 @@ class CyclicLR(LRScheduler):
         down = step_size_up if step_size_down is None else step_size_down
         if step_size_up <= 0 or down <= 0:
             raise ValueError(f"CyclicLR: the step sizes are {step_size_up} and {down}, want more than 0")
-        bases = _each("CyclicLR", "base_lr", optimizer, base_lr)
-        self.max_lrs = _each("CyclicLR", "max_lr", optimizer, max_lr)
+        bases = one_each("CyclicLR", "base_lr", optimizer, base_lr)
+        self.max_lrs = one_each("CyclicLR", "max_lr", optimizer, max_lr)
         self.total_size = float(step_size_up + down)
         self.step_ratio = step_size_up / self.total_size
         self.mode = mode
@@ -182,8 +182,8 @@ class CyclicLR(LRScheduler):
             scale_mode = "iterations" if mode == "exp_range" else "cycle"
         self.scale_mode = scale_mode
         self.cycle_momentum = cycle_momentum
-        self.base_momentums = _each("CyclicLR", "base_momentum", optimizer, base_momentum)
-        self.max_momentums = _each("CyclicLR", "max_momentum", optimizer, max_momentum)
+        self.base_momentums = one_each("CyclicLR", "base_momentum", optimizer, base_momentum)
+        self.max_momentums = one_each("CyclicLR", "max_momentum", optimizer, max_momentum)
         if last_epoch == -1:
             for group, rate in zip(optimizer.param_groups, bases, strict=True):
                 group["lr"] = rate
@@ -270,7 +270,7 @@ class OneCycleLR(LRScheduler):
             ]
         else:
             self._phases += [(total_steps - 1, "max_lr", "min_lr", "base_momentum", "max_momentum")]
-        tops = _each("OneCycleLR", "max_lr", optimizer, max_lr)
+        tops = one_each("OneCycleLR", "max_lr", optimizer, max_lr)
         if last_epoch == -1:
             for group, top in zip(optimizer.param_groups, tops, strict=True):
                 group["initial_lr"] = top / div_factor

@@ -16,14 +16,18 @@ from .. import _C
 from ..autograd import enable_grad
 from ..tensor import Tensor
 
-__all__ = ["Optimizer", "ParamGroup"]
+__all__ = ["Optimizer", "ParamGroup", "Run"]
 
 ParamsT: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 
 
-def _count(value: int) -> Tensor:
-    """A step count: a 0-d int64 tensor."""
-    array = _C.empty((), _C.int64)
+def _number(name: str, value: float) -> Tensor:
+    """A number that a step reads and writes, 0-d as PyTorch keeps it; the count is int64, others float64."""
+    return _filled((), _C.int64 if name == "step" else _C.float64, value)
+
+
+def _filled(shape: tuple[int, ...], dtype: Any, value: float) -> Tensor:
+    array = _C.empty(shape, dtype)
     _C.fill(array, value)
     return Tensor(array)
 
@@ -64,7 +68,8 @@ class ParamGroup(dict[str, Any]):
 class Optimizer:
     """The base of optimisers.
 
-    A subclass names in `_make_state` the arrays that a parameter needs, and in `_step_group` the native call.
+    A subclass with a native rule (`kernels/common/optim.def`) is its name, the names of its state and its
+    options; one that is written over tensor operations has a `_step_run` of its own.
 
     Args:
         params: parameters, `(name, parameter)` pairs, or dicts with 'params' and options of a group.
@@ -75,8 +80,11 @@ class Optimizer:
         state: a dict a parameter, with PyTorch's names.
     """
 
-    # Subclasses: these of the state are arrays of the parameter's shape.
-    _shaped_state: tuple[str, ...] = ()
+    _rule = ""
+    # The arrays that a parameter may need, in the rule's order.
+    _states: tuple[str, ...] = ()
+    # One-element arrays that parameters stepping together share: the count, and what the rule carries on.
+    _numbers: tuple[str, ...] = ("step",)
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -86,7 +94,7 @@ class Optimizer:
         self.defaults = defaults
         self.state: dict[Tensor, dict[str, Any]] = {}
         self.param_groups: list[ParamGroup] = []
-        self._runs: list[list[_Run]] = []
+        self._runs: list[list[Run]] = []
         self._step_pre_hooks: dict[int, Any] = {}
         self._step_post_hooks: dict[int, Any] = {}
         given: list[Any] = list(params)
@@ -144,31 +152,51 @@ class Optimizer:
 
     def _build_runs(self, index: int) -> None:
         """Makes the state of a group's parameters that want gradients: it is there before any step."""
+        group = self.param_groups[index]
         runs = self._runs[index] = []
         by_kind: dict[Any, list[Tensor]] = {}
-        for p in self.param_groups[index]["params"]:
-            by_kind.setdefault((p.dtype.name, id(self.state.get(p, {}).get("step"))), []).append(p)
+        for p in group["params"]:
+            state = self.state.get(p, {})
+            kind = (p.dtype.name, *(id(state.get(name)) for name in self._numbers))
+            by_kind.setdefault(kind, []).append(p)
         for params in by_kind.values():
-            step = self.state.get(params[0], {}).get("step")
-            run = _Run(params, _count(0) if step is None else step)
+            state = self.state.get(params[0], {})
+            numbers = {
+                name: state[name] if name in state else _number(name, self._initial(name, group))
+                for name in self._numbers
+            }
+            run = Run(params, numbers)
             for p in params:
                 if p.requires_grad:
-                    self._state_of(p, run.step, self.param_groups[index])
+                    self._state_of(p, run, group)
             runs.append(run)
 
-    def _state_of(self, p: Tensor, step: Tensor, group: ParamGroup) -> dict[str, Any]:
+    def _state_of(self, p: Tensor, run: Run, group: ParamGroup) -> dict[str, Any]:
         state = self.state.setdefault(p, {})
-        state["step"] = step
+        state.update(run.numbers)
         for key in self._state_names(group):
-            if key not in state:
-                zeros = _C.empty(tuple(p.shape), p.dtype)
-                _C.fill(zeros, 0)
-                state[key] = Tensor(zeros)
+            shape = self._shape_of(key, p)
+            if key not in state and shape is not None:
+                state[key] = _filled(shape, p.dtype, self._initial(key, group))
         return state
 
     def _state_names(self, group: ParamGroup) -> tuple[str, ...]:
-        """The arrays of the parameter's shape that this group's step reads and writes."""
-        return self._shaped_state
+        """Those of `_states` that this group's step reads and writes."""
+        return self._states
+
+    def _shape_of(self, name: str, p: Tensor) -> tuple[int, ...] | None:
+        """The shape of an array of the state of `p`; None where `p` has none of that name."""
+        return tuple(p.shape)
+
+    def _initial(self, name: str, group: ParamGroup) -> float:
+        """What an array or number of the state holds before the first step."""
+        return 0
+
+    def _options(self, group: ParamGroup) -> dict[str, float]:
+        """The options of the native rule."""
+        raise NotImplementedError(
+            f"{type(self).__name__}: an optimiser has to write _options() or _step_run()"
+        )
 
     # ---- steps ----
 
@@ -209,47 +237,48 @@ class Optimizer:
             hook(self, (closure,), {})
         return loss
 
-    def _split(self, index: int, run: _Run, active: list[Tensor]) -> _Run:
+    def _split(self, index: int, run: Run, active: list[Tensor]) -> Run:
         chosen = {id(p) for p in active}
         run.params = [p for p in run.params if id(p) not in chosen]
-        fresh = _Run(active, _count(int(run.step.item())))
+        fresh = Run(active, {name: _number(name, n.item()) for name, n in run.numbers.items()})
         for p in active:
-            self._state_of(p, fresh.step, self.param_groups[index])
+            self._state_of(p, fresh, self.param_groups[index])
         self._runs[index].append(fresh)
         return fresh
 
-    def _step_run(self, group: ParamGroup, run: _Run) -> None:
+    def _step_run(self, group: ParamGroup, run: Run) -> None:
+        """One native call: all arrays at once; it advances the numbers too."""
         names = self._state_names(group)
-        state: list[list[Any]] = [[] for _ in names]
+        state: dict[str, list[Any]] = {name: [] for name in self._states}
         params = []
         grads = []
         for p in run.params:
-            grad: Any = p.grad
-            if grad.dtype is not p.dtype:
-                raise TypeError(
-                    f"{type(self).__name__}: a gradient is {grad.dtype} but its parameter {p.dtype} "
-                    f"(shape {list(p.shape)})"
-                )
             params.append(p._array)
-            grads.append(grad._array)
+            grads.append(self._grad_of(p)._array)
             own = self.state.get(p)
             if own is None or any(key not in own for key in names):
-                own = self._state_of(p, run.step, group)
-            for key, arrays in zip(names, state, strict=True):
-                arrays.append(own[key]._array)
-        self._native_step(group, params, grads, state, group.lr_array, run.step_array)
+                own = self._state_of(p, run, group)
+            for key in names:
+                state[key].append(own[key]._array)
+        _C.optim_step(
+            self._rule,
+            params,
+            grads,
+            list(state.values()),
+            group.lr_array,
+            run.step_array,
+            run.carried,
+            self._options(group),
+        )
 
-    def _native_step(
-        self,
-        group: ParamGroup,
-        params: list[Any],
-        grads: list[Any],
-        state: list[list[Any]],
-        lr: Any,
-        step: Any,
-    ) -> None:
-        """The native call; `state` is in the order of `_state_names`. It advances `step`."""
-        raise NotImplementedError(f"{type(self).__name__}: an optimiser has to write _native_step()")
+    def _grad_of(self, p: Tensor) -> Tensor:
+        grad: Any = p.grad
+        if grad.dtype is not p.dtype:
+            raise TypeError(
+                f"{type(self).__name__}: a gradient is {grad.dtype} but its parameter {p.dtype} "
+                f"(shape {list(p.shape)})"
+            )
+        return grad
 
     def register_step_pre_hook(self, hook: Callable[..., None]) -> Any:
         """`hook(optimizer, args, kwargs)` before each step."""
@@ -297,20 +326,21 @@ class Optimizer:
                 f"{name}.load_state_dict: the state has {len(saved)} parameter groups, this optimiser has "
                 f"{len(self.param_groups)}"
             )
-        places: dict[Any, Tensor] = {}
+        places: dict[Any, tuple[int, Tensor]] = {}
         for i, (theirs, own) in enumerate(zip(saved, self.param_groups, strict=True)):
             if len(theirs["params"]) != len(own["params"]):
                 raise ValueError(
                     f"{name}.load_state_dict: group {i} has {len(theirs['params'])} parameters in the state, "
                     f"{len(own['params'])} here"
                 )
-            places.update(zip(theirs["params"], own["params"], strict=True))
+            places.update(zip(theirs["params"], ((i, p) for p in own["params"]), strict=True))
         loaded: dict[Tensor, dict[str, Any]] = {}
-        steps: dict[Any, Tensor] = {}
+        shared: dict[Any, dict[str, Tensor]] = {}
         for number, values in state_dict["state"].items():
-            p = places.get(number if number in places else _as_int(number))
-            if p is not None:
-                loaded[p] = self._loaded_state(number, p, values, steps)
+            found = places.get(number if number in places else _as_int(number))
+            if found is not None:
+                index, p = found
+                loaded[p] = self._loaded_state(number, index, p, values, shared)
         for theirs, own in zip(saved, self.param_groups, strict=True):
             candidate = ParamGroup(own)
             candidate.update({k: v for k, v in theirs.items() if k not in ("params", "param_names")})
@@ -321,34 +351,37 @@ class Optimizer:
             self._build_runs(i)
 
     def _loaded_state(
-        self, number: Any, p: Tensor, values: Mapping[str, Any], steps: dict[Any, Tensor]
+        self,
+        number: Any,
+        index: int,
+        p: Tensor,
+        values: Mapping[str, Any],
+        shared: dict[Any, dict[str, Tensor]],
     ) -> dict[str, Any]:
-        """One parameter's state: copies, equal step counts in one shared array."""
+        """One parameter's state: copies; parameters of a group whose numbers are equal share their arrays."""
         result: dict[str, Any] = {}
-        count: int | None = None
-        for key, value in values.items():
-            if key == "step":
-                count = int(value.item() if hasattr(value, "item") else value)
-            elif key not in self._all_state_names():
+        for key in self._states:
+            value = values.get(key)
+            if value is None:
                 continue
-            elif value is not None:
-                array = np.asarray(value.detach() if hasattr(value, "detach") else value)
-                if array.shape != tuple(p.shape):
-                    raise ValueError(
-                        f"{type(self).__name__}.load_state_dict: '{key}' of parameter {number} has shape "
-                        f"{list(array.shape)}, wants {list(p.shape)}"
-                    )
-                result[key] = Tensor(_C.cast(_C.from_numpy(np.array(array, order="C")), p.dtype))
-        if count is None:  # SGD of PyTorch keeps no count: a buffer tells that there was a step
-            count = 1 if result else 0
-        kind = (count, p.dtype.name)
-        if kind not in steps:
-            steps[kind] = _count(count)
-        result["step"] = steps[kind]
-        return result
-
-    def _all_state_names(self) -> tuple[str, ...]:
-        return self._shaped_state
+            array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+            if array.shape != self._shape_of(key, p):
+                wanted = self._shape_of(key, p)
+                raise ValueError(
+                    f"{type(self).__name__}.load_state_dict: '{key}' of parameter {number} has shape "
+                    f"{list(array.shape)}, wants {'none' if wanted is None else list(wanted)}"
+                )
+            result[key] = Tensor(_C.cast(_C.from_numpy(np.array(array, order="C")), p.dtype))
+        numbers: dict[str, float] = {}
+        for key in self._numbers:
+            value = values.get(key)
+            if value is None:  # SGD of PyTorch keeps no count: a buffer tells that there was a step
+                value = float(bool(result)) if key == "step" else self._initial(key, self.param_groups[index])
+            numbers[key] = float(value.item() if hasattr(value, "item") else value)
+        kind = (index, p.dtype.name, *numbers.values())
+        if kind not in shared:
+            shared[kind] = {key: _number(key, value) for key, value in numbers.items()}
+        return {**shared[kind], **result}
 
     def __repr__(self) -> str:
         lines = []
@@ -358,15 +391,18 @@ class Optimizer:
         return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
 
 
-class _Run:
+class Run:
     """Parameters of one group that have one dtype and took the same number of steps: one native call."""
 
-    __slots__ = ("params", "step", "step_array")
+    __slots__ = ("carried", "numbers", "params", "step_array")
 
-    def __init__(self, params: list[Tensor], step: Tensor) -> None:
+    def __init__(self, params: list[Tensor], numbers: dict[str, Tensor]) -> None:
         self.params = params
-        self.step = step  # 0-d, as PyTorch keeps it
-        self.step_array = step._array.unsqueeze(0)  # the same memory, as the native call takes it
+        self.numbers = numbers  # 0-d
+        # The same memory, as the native call takes it.
+        arrays = {name: number._array.unsqueeze(0) for name, number in numbers.items()}
+        self.step_array = arrays.pop("step", None)
+        self.carried = list(arrays.values())
 
 
 class _Handle:

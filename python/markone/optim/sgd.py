@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from .. import _C
 from .checks import at_least_zero
 from .optimizer import Optimizer, ParamGroup, ParamsT
 
@@ -17,9 +14,11 @@ class SGD(Optimizer):
     With gradient g (negated where `maximize`), parameter w, buffer b:
 
         g += weight_decay · w
-        b  = momentum · b + (1 - dampening) · g     (the first step: b = g)
+        b  = momentum · b + (1 - dampening) · g     (its first step: b = g)
         g  = g + momentum · b  (nesterov)  or  b
         w -= lr · g
+
+    The state's `step` counts the buffer's steps, so that momentum may be switched on later.
 
     Args:
         params: parameters or groups of them.
@@ -30,6 +29,9 @@ class SGD(Optimizer):
         nesterov: Nesterov momentum; wants momentum above zero and no dampening.
         maximize: climb instead of descend.
     """
+
+    _rule = "sgd"
+    _states = ("momentum_buffer",)
 
     def __init__(
         self,
@@ -63,29 +65,8 @@ class SGD(Optimizer):
             )
 
     def _state_names(self, group: ParamGroup) -> tuple[str, ...]:
-        return ("momentum_buffer",) if group["momentum"] != 0 else ()
+        return self._states if group["momentum"] != 0 else ()
 
-    def _all_state_names(self) -> tuple[str, ...]:
-        return ("momentum_buffer",)
-
-    def _native_step(
-        self,
-        group: ParamGroup,
-        params: list[Any],
-        grads: list[Any],
-        state: list[list[Any]],
-        lr: Any,
-        step: Any,
-    ) -> None:
-        _C.sgd_step(
-            params,
-            grads,
-            state[0] if state else [],
-            lr,
-            step,
-            group["momentum"],
-            group["dampening"],
-            group["weight_decay"],
-            group["nesterov"],
-            group["maximize"],
-        )
+    def _options(self, group: ParamGroup) -> dict[str, float]:
+        names = ("momentum", "dampening", "weight_decay", "nesterov", "maximize")
+        return {name: group[name] for name in names}
