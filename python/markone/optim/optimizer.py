@@ -396,6 +396,8 @@ class Run:
 
     __slots__ = ("carried", "numbers", "params", "step_array")
 
+    step_array: Any
+
     def __init__(self, params: list[Tensor], numbers: dict[str, Tensor]) -> None:
         self.params = params
         self.numbers = numbers  # 0-d
