@@ -1,4 +1,4 @@
-"""Winograd's filtering for 3x3 convolutions: the error bound of its sums against float64, on every instruction
+"""Winograd's filtering for 3x3 convolutions: the error bound of its sums against float64, on each instruction
 set; that it never looks at the batch; that it can be switched off."""
 
 from __future__ import annotations

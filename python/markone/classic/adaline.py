@@ -35,7 +35,8 @@ def delta_rule(
         history.append(0.5 * float((error * error).sum().item()))
         if not np.isfinite(history[-1]):
             raise FloatingPointError(
-                f"delta rule: η = {eta:g} is too large, the error is {history[-1]} in epoch {len(history) - 1}"
+                f"delta rule: η = {eta:g} is too large, the error is {history[-1]} in epoch "
+                f"{len(history) - 1}"
             )
         if len(history) > 1 and abs(history[-2] - history[-1]) <= tol * history[-2]:
             break
