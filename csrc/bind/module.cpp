@@ -8,16 +8,43 @@
 namespace markone::bind {
 namespace {
 
+// Each is what Python would say (ValueError, ...) and, as PyTorch has it, a RuntimeError. They live as long
+// as the process.
+PyObject* argument_error = nullptr;
+PyObject* dtype_error = nullptr;
+PyObject* out_of_range_error = nullptr;
+PyObject* out_of_memory_error = nullptr;
+
+PyObject* make_error(py::module_& m, const char* name, PyObject* python, const char* doc) {
+  const py::tuple bases = py::make_tuple(py::handle(python), py::handle(PyExc_RuntimeError));
+  const std::string full = std::string("markone.") + name;
+  PyObject* error = PyErr_NewExceptionWithDoc(full.c_str(), doc, bases.ptr(), nullptr);
+  if (error == nullptr) throw py::error_already_set();
+  m.attr(name) = py::handle(error);
+  return error;
+}
+
+void bind_errors(py::module_& m) {
+  argument_error = make_error(m, "ArgumentError", PyExc_ValueError,
+                              "A shape or value that an operation cannot take: ValueError and RuntimeError.");
+  dtype_error = make_error(m, "DTypeError", PyExc_TypeError,
+                           "A type that an operation cannot take: TypeError and RuntimeError.");
+  out_of_range_error = make_error(m, "OutOfRangeError", PyExc_IndexError,
+                                  "A place outside a dimension: IndexError and RuntimeError.");
+  out_of_memory_error = make_error(m, "OutOfMemoryError", PyExc_MemoryError,
+                                   "No memory for an array: MemoryError and RuntimeError.");
+}
+
 PyObject* exception_of(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::kValue:
-      return PyExc_ValueError;
+      return argument_error;
     case ErrorKind::kType:
-      return PyExc_TypeError;
+      return dtype_error;
     case ErrorKind::kIndex:
-      return PyExc_IndexError;
+      return out_of_range_error;
     case ErrorKind::kMemory:
-      return PyExc_MemoryError;
+      return out_of_memory_error;
     case ErrorKind::kNotImplemented:
       return PyExc_NotImplementedError;
     case ErrorKind::kBuffer:
@@ -46,6 +73,7 @@ void take_gil(void* state) { PyEval_RestoreThread(static_cast<PyThreadState*>(st
 PYBIND11_MODULE(_C, m) {
   using namespace markone::bind;
   m.doc() = "The native core of markone: arrays, kernels, threads. Use it through the package.";
+  bind_errors(m);
   py::register_exception_translator(translate);
   markone::set_long_call_hooks({release_gil, take_gil});
   bind_array(m);

@@ -129,7 +129,7 @@ Array arg_reduce(bool max, const Array& x, std::optional<int64_t> dim, bool keep
   const int d = dim ? wrap_dim(op, *dim, x.ndim()) : 0;
   const bool flat = !dim || x.ndim() == 0;
   const int64_t n = flat ? x.numel() : x.size(d);
-  MO_CHECK(n > 0, op, "shape ", x.shape(), " has nothing to choose from");
+  MO_CHECK_INDEX(n > 0, op, "shape ", x.shape(), " has nothing to choose from");
   Dims shape;
   for (int i = 0; i < x.ndim(); ++i) {
     const bool gone = flat || i == d;

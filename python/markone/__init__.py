@@ -7,7 +7,7 @@ from math import e, inf, nan, pi
 from typing import Any as _Any
 
 from . import _C, autograd, ops
-from ._C import __version__
+from ._C import ArgumentError, DTypeError, OutOfMemoryError, OutOfRangeError, __version__
 from ._dtypes import (
     bfloat16,
     device,

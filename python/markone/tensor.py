@@ -310,7 +310,7 @@ class Tensor:
     def item(self) -> Any:
         """The only element as a Python number; RuntimeError when there are more or none."""
         if self._array.numel != 1:
-            raise RuntimeError(f"item: wants one element, the tensor has shape {list(self.shape)}")
+            raise _C.ArgumentError(f"item: wants one element, the tensor has shape {list(self.shape)}")
         return _ndarray(self._array, True).item()
 
     def tolist(self) -> Any:

@@ -141,7 +141,7 @@ def _signature(function: ast.FunctionDef) -> inspect.Signature:
 
 # Arguments of PyTorch that no function here has: deprecated, or of another device or memory.
 IGNORED = {
-    "self", "out", "size_average", "reduce", "layout", "pin_memory", "memory_format", "non_blocking", "names",
+    "self", "out", "layout", "pin_memory", "memory_format", "non_blocking", "names",
     "requires_grad", "device", "dtype", "inplace", "foreach", "fused", "capturable", "differentiable",
     "generator", "maximize", "sparse", "copy", "_stacklevel", "implementation", "verbose",
     "min_value", "max_value", "sparse_grad", "impl",

@@ -125,6 +125,8 @@ def _definition(name: str, signature: str, indent: str, overloaded: bool) -> str
 
 
 def _class(cls: type) -> str:
+    if issubclass(cls, Exception):
+        return f"class {cls.__name__}({', '.join(f'builtins.{b.__name__}' for b in cls.__bases__)}): ...\n\n"
     out, members = f"@typing.final\nclass {cls.__name__}:\n", ""
     for name in sorted(vars(cls)):
         value = vars(cls)[name]

@@ -54,3 +54,19 @@ def test_signatures(space):
         if reason and f"{space}.{name}" not in parity.AS_DOCUMENTED:
             differ[name] = reason
     assert not differ, "\n".join(f"{space}.{name}: {reason}" for name, reason in differ.items())
+
+
+@pytest.mark.parametrize("space", ["nn", "nn.functional"])
+def test_losses_take_what_pytorch_takes_in_its_places(space):
+    pytest.importorskip("torch", "2.13")
+    losses = 0
+    for name in parity.lists()[space][0]:
+        if "loss" not in name.lower() and "entropy" not in name:
+            continue
+        (theirs,) = parity.torch_signatures(space, name)
+        ours = getattr(parity.space(mo, space), name)
+        mine = inspect.signature(ours.__init__ if inspect.isclass(ours) else ours)
+        plain = [[(p.name, p.kind, p.default) for p in s.parameters.values()] for s in (mine, theirs)]
+        assert plain[0] == plain[1], f"{space}.{name}"
+        losses += 1
+    assert losses > 20

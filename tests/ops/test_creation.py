@@ -89,6 +89,12 @@ def test_random():
     counts = mo.multinomial(mo.tensor([0.0, 3.0, 1.0]), 2000, replacement=True)
     share = (counts == 1).double().mean().item()
     assert counts.min().item() == 1 and 0.7 < share < 0.8
+    drawn = mo.multinomial(mo.tensor([0.0, 3.0, 1.0]).expand(2000, 3), 2)
+    assert drawn.shape == (2000, 2) and drawn.sum(1).eq(3).all() and drawn.min().item() == 1
+    assert 0.7 < (drawn[:, 0] == 1).double().mean().item() < 0.8
+    assert sorted(mo.multinomial(mo.ones(5), 5).tolist()) == [0, 1, 2, 3, 4]
+    with pytest.raises(RuntimeError, match="multinomial: 3 samples"):
+        mo.multinomial(mo.tensor([0.0, 3.0, 1.0]), 3)
 
 
 def test_python_protocols():

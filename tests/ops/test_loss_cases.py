@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import Any
 
@@ -347,3 +348,44 @@ ONE, WHOLE = mo.ones(2, 3), mo.zeros(2, dtype=mo.int64)
 def test_bad_input(call: Any, match: str) -> None:
     with pytest.raises((ValueError, RuntimeError, IndexError, NotImplementedError), match=match):
         call()
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"])
+@pytest.mark.parametrize("shapes", [((3, 1), (3,)), ((2, 3), (1, 3)), ((), (2,)), ((0, 1), (1, 2))])
+def test_two_shapes_are_broadcast_with_a_warning(name, shapes):
+    torch = pytest.importorskip("torch")
+    random = np.random.default_rng(1)
+    x, y = (random.normal(size=s) for s in shapes)
+    for reduction in REDUCTIONS:
+        a, b = mo.tensor(x, requires_grad=True), mo.tensor(y)
+        with pytest.warns(UserWarning, match=name):
+            got = getattr(F, name)(a, b, reduction=reduction)
+        c = torch.tensor(x, requires_grad=True)
+        with pytest.warns(UserWarning, match="is different to the input size"):
+            wanted = getattr(torch.nn.functional, name)(c, torch.tensor(y), reduction=reduction)
+        assert np.allclose(got.detach().numpy(), wanted.detach().numpy(), equal_nan=True)
+        got.sum().backward()
+        wanted.sum().backward()
+        assert np.allclose(a.grad.numpy(), c.grad.numpy(), equal_nan=True)
+    with pytest.raises(RuntimeError):
+        getattr(F, name)(mo.ones(2), mo.ones(3))
+
+
+@pytest.mark.filterwarnings("ignore:size_average and reduce args")
+@pytest.mark.parametrize("old", list(itertools.product((None, True, False), repeat=2)))
+def test_the_old_arguments_say_the_reduction(old):
+    torch = pytest.importorskip("torch")
+    x, y = np.arange(6.0).reshape(2, 3), np.ones((2, 3))
+    warns = any(value is not None for value in old)
+    for name, layer, before in (
+        ("mse_loss", "MSELoss", ()),
+        ("binary_cross_entropy_with_logits", "", (None,)),
+    ):
+        with pytest.warns(UserWarning, match="deprecated, write") if warns else contextlib.nullcontext():
+            got = getattr(F, name)(mo.tensor(x), mo.tensor(y), *before, *old)
+            if layer:
+                assert getattr(mo.nn, layer)(*old).reduction == getattr(torch.nn, layer)(*old).reduction
+        wanted = getattr(torch.nn.functional, name)(torch.tensor(x), torch.tensor(y), *before, *old)
+        assert np.allclose(got.numpy(), wanted.numpy())
+    with pytest.raises(TypeError, match=r"MSELoss: size_average is 'sum'.*reduction"):
+        mo.nn.MSELoss("sum")

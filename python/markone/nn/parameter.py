@@ -33,6 +33,8 @@ class Parameter(Tensor):
             data = empty(0)
         if not isinstance(data, Tensor):
             raise TypeError(f"Parameter: wants a Tensor, got {type(data).__name__}")
+        if requires_grad and not data.dtype.is_floating_point:
+            raise RuntimeError(f"Parameter: only floating tensors can require a gradient, got {data.dtype}")
         super().__init__(data._array, requires_grad=requires_grad)
 
     def __repr__(self) -> str:

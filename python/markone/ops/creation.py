@@ -196,14 +196,14 @@ def arange(
     ]
     start, end, step = values
     if step == 0:
-        raise ValueError("arange: step must not be zero")
+        raise _C.ArgumentError("arange: step must not be zero")
     if not all(math.isfinite(v) for v in values):
-        raise ValueError(f"arange: the bounds must be finite, got {values}")
+        raise _C.ArgumentError(f"arange: the bounds must be finite, got {values}")
     whole = all(isinstance(v, int) for v in values)
     kind = as_dtype(dtype) if dtype is not None else int64 if whole else get_default_dtype()
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
     if (end - start) * step < 0:
-        raise ValueError(f"arange: a step of {step} does not lead from {start} to {end}")
+        raise _C.ArgumentError(f"arange: a step of {step} does not lead from {start} to {end}")
     return _finish(_C.arange(start, step, max(int(count), 0), kind), requires_grad, "arange")
 
 

@@ -31,7 +31,7 @@ def index_array(op: str, value: Any) -> Any:
     """The int64 Array of an integer Tensor."""
     array = tensor_arg(op, value, "index")
     if array.dtype.is_floating_point or array.dtype is bool_:
-        raise TypeError(f"{op}: index must be int64, got {array.dtype}")
+        raise _C.DTypeError(f"{op}: index must be int64, got {array.dtype}")
     return _C.cast(array, int64)
 
 

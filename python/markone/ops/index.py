@@ -286,7 +286,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A copy with `value` where the mask (bool, broadcast) holds; the type stays."""
     m = tensor_arg("masked_fill", mask, "mask")
     if m.dtype is not bool_:
-        raise TypeError(f"masked_fill: the mask must be bool, got {m.dtype}")
+        raise _C.DTypeError(f"masked_fill: the mask must be bool, got {m.dtype}")
     filled = _as_value(input, value)
     if filled.ndim:
         raise RuntimeError(
@@ -315,7 +315,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """A copy with the elements of source, in order, where the mask (bool, broadcast with it) holds."""
     m, src = tensor_arg("masked_scatter", mask, "mask"), tensor_arg("masked_scatter", source, "source")
     if m.dtype is not bool_:
-        raise TypeError(f"masked_scatter: the mask must be bool, got {m.dtype}")
+        raise _C.DTypeError(f"masked_scatter: the mask must be bool, got {m.dtype}")
     if src.dtype is not tensor_arg("masked_scatter", input).dtype:
         raise RuntimeError(f"masked_scatter: source is {src.dtype}, the tensor {input.dtype}")
     shape = _C.broadcast_shapes(input._array.shape, m.shape)

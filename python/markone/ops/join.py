@@ -108,10 +108,16 @@ def _cat_differentiable(node: Node, g: Tensor) -> Any:
 _CAT = Op("cat", _cat_backward, _cat_differentiable)
 
 
+def _check_parts(op: str, tensors: Any) -> None:
+    if not isinstance(tensors, list | tuple):
+        raise TypeError(f"{op}: wants a list or tuple of Tensors, got {type(tensors).__name__}")
+    if not tensors:
+        raise _C.ArgumentError(f"{op}: wants at least one Tensor, got an empty {type(tensors).__name__}")
+
+
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors one after another along dim; the other sizes must agree."""
-    if not isinstance(tensors, list | tuple) or not tensors:
-        raise TypeError("cat: wants a non-empty list or tuple of Tensors")
+    _check_parts("cat", tensors)
     arrays = [tensor_arg("cat", tensor, "every entry") for tensor in tensors]
     if any(a.ndim == 0 for a in arrays):
         raise RuntimeError("cat: 0-d tensors cannot be joined, use stack")
@@ -136,8 +142,7 @@ concat = concatenate = cat
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape along a new dimension."""
-    if not isinstance(tensors, list | tuple) or not tensors:
-        raise TypeError("stack: wants a non-empty list or tuple of Tensors")
+    _check_parts("stack", tensors)
     first = tensor_arg("stack", tensors[0], "every entry").shape
     for tensor in tensors:
         if tensor_arg("stack", tensor, "every entry").shape != first:

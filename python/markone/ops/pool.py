@@ -44,7 +44,7 @@ def pooled_shape(op: str, input: Tensor, output_size: Any, axes: int) -> tuple[i
     if len(given) == 1 and axes > 1:
         given = (*given,) * axes
     if len(given) != axes:
-        raise ValueError(f"{op}: output_size is {output_size!r}, wants {axes} numbers")
+        raise _C.ArgumentError(f"{op}: output_size is {output_size!r}, wants {axes} numbers")
     return numbers(
         op, "output_size", tuple(h if n is None else n for n, h in zip(given, have, strict=True)), axes
     )

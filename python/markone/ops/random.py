@@ -169,14 +169,28 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None
 ) -> Tensor:
-    """Indices (int64) drawn with weights along the last dimension, by the smallest exponential clock."""
-    from .elementwise import binary, unary
+    """Indices (int64) drawn with weights [n] or [rows, n], by the smallest exponential clock; without
+    replacement no index comes twice in a row.
+
+    RuntimeError where fewer than num_samples weights are above 0 (without replacement).
+    """
+    from .elementwise import binary, compares, unary
     from .reduce import argmax
+    from .reduce import sum as sum_
     from .shape import expand, unsqueeze
+    from .sort import topk
 
     rows = input if input.ndim > 1 else unsqueeze(input, 0)
     if not replacement:
-        raise NotImplementedError("multinomial: only replacement=True is implemented")
+        have = sum_(compares["gt"](rows, 0), -1)
+        if num_samples > rows.shape[-1] or bool((have.numpy() < num_samples).any()):
+            raise RuntimeError(
+                f"multinomial: {num_samples} samples without replacement want as many weights above 0, got "
+                f"{have.tolist()} a row"
+            )
+        clocks = unary["neg"](unary["log"](rand(rows.shape, generator=generator, dtype=float32)))
+        out = topk(binary["div"](rows, clocks), num_samples, -1)[1]
+        return out if input.ndim > 1 else Tensor(out._array.select(0, 0))
     wide = expand(unsqueeze(rows, 1), (rows.shape[0], num_samples, rows.shape[1]))
     clocks = unary["neg"](unary["log"](rand(wide.shape, generator=generator, dtype=float32)))
     out = argmax(binary["div"](wide, clocks), -1)

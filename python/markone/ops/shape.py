@@ -292,7 +292,9 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     if start < 0:
         start += size
     if not 0 <= start <= size or length < 0 or start + length > size:
-        raise IndexError(f"narrow: start {start} with length {length} leaves dimension {d} of size {size}")
+        raise _C.OutOfRangeError(
+            f"narrow: start {start} with length {length} leaves dimension {d} of size {size}"
+        )
     return cut_view(
         input, "narrow", lambda a: a.slice(d, start, start + length, 1), narrow, (d, start, length)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from .. import _C
@@ -19,7 +20,7 @@ from .shape import reshape, unsqueeze
 # Functions that are Tensor methods too.
 METHODS = "softmax log_softmax"
 # For other families, not for users.
-HELPERS = "check_reduction reduced same_shapes"
+HELPERS = "check_reduction reduced same_shapes warn_of_broadcast"
 
 
 def _softmax_differentiable(node: Node, g: Tensor) -> Any:
@@ -52,7 +53,7 @@ def _normalised(op: Op, native: Any, input: Tensor, dim: int, dtype: Any) -> Ten
         input = to(input, dtype)
     x = tensor_arg(op.name, input)
     if not x.dtype.is_floating_point:
-        raise RuntimeError(f"{op.name}: wants a floating type, got {x.dtype}")
+        raise NotImplementedError(f"{op.name}: wants a floating type, got {x.dtype}")
     d = wrap_dim(op.name, dim, x.ndim)
     y = native(x, d)
     return Tensor(y, True, Node(op, (edge_of(input),), (y,), d)) if recording(input) else Tensor(y)
@@ -132,10 +133,27 @@ def _weight_sum(target: Tensor, weight: Any, kept: Tensor, dtype: Any) -> Tensor
     return sum_(where(kept, picked, 0))
 
 
-def check_reduction(op: str, reduction: str) -> str:
-    """none, mean or sum."""
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"{op}: reduction {reduction!r}, wants 'none', 'mean' or 'sum'")
+def check_reduction(
+    op: str,
+    reduction: str,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    also: tuple[str, ...] = (),
+) -> str:
+    """none, mean or sum. size_average and reduce are how it was once said: where either is given both
+    (True where None) decide, with a warning."""
+    if size_average is not None or reduce is not None:
+        for name, value in (("size_average", size_average), ("reduce", reduce)):
+            if isinstance(value, str):
+                raise TypeError(f"{op}: {name} is {value!r}, wants a bool; name the other one, reduction=...")
+        reduction = "none" if reduce is not None and not reduce else "sum"
+        if reduction == "sum" and (size_average is None or size_average):
+            reduction = "mean"
+        told = f"{op}: size_average and reduce are deprecated, write reduction={reduction!r}"
+        warnings.warn(told, UserWarning, stacklevel=3)
+    if reduction not in ("none", "mean", "sum", *also):
+        wanted = "".join(f"{r!r}, " for r in also)
+        raise ValueError(f"{op}: reduction {reduction!r}, wants {wanted}'none', 'mean' or 'sum'")
     return reduction
 
 
@@ -148,8 +166,9 @@ def cross_entropy(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
-    *,
+    size_average: bool | None = None,
     ignore_index: int = -100,
+    reduce: bool | None = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
@@ -159,7 +178,7 @@ def cross_entropy(
     mean divides by the sum of the targets' weights. IndexError for a class outside [0, c) that is not
     ignore_index.
     """
-    check_reduction("cross_entropy", reduction)
+    reduction = check_reduction("cross_entropy", reduction, size_average, reduce)
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"cross_entropy: label_smoothing must be in [0, 1], got {label_smoothing}")
     x, labels = tensor_arg("cross_entropy", input), tensor_arg("cross_entropy", target, "target")
@@ -216,8 +235,9 @@ def nll_loss(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
-    *,
+    size_average: bool | None = None,
     ignore_index: int = -100,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """-input[target]: input [n, c, ...] (or [c]) log-probabilities, target int64 [n, ...] classes.
@@ -225,7 +245,7 @@ def nll_loss(
     mean divides by the sum of the targets' weights. IndexError for a class outside [0, c) that is not
     ignore_index.
     """
-    check_reduction("nll_loss", reduction)
+    reduction = check_reduction("nll_loss", reduction, size_average, reduce)
     labels = tensor_arg("nll_loss", target, "target")
     if labels.dtype is not int64:
         raise RuntimeError(f"nll_loss: target must be int64 classes, got {labels.dtype}")
@@ -255,12 +275,22 @@ def same_shapes(op: str, input: Tensor, target: Tensor) -> None:
         raise ValueError(f"{op}: input has shape {list(a.shape)} but target {list(b.shape)}")
 
 
-def _weighted(op: str, loss: Tensor, weight: Tensor | None) -> Tensor:
+def warn_of_broadcast(op: str, input: Tensor, target: Tensor) -> None:
+    """A loss of the elements' difference takes tensors of two shapes, which is seldom what was meant."""
+    a, b = tensor_arg(op, input), tensor_arg(op, target, "target")
+    if a.shape != b.shape:
+        _C.broadcast_shapes(a.shape, b.shape)
+        told = f"{op}: input has shape {list(a.shape)} but target {list(b.shape)}: they are broadcast"
+        warnings.warn(told, UserWarning, stacklevel=3)
+
+
+def _weighted(op: str, loss: Tensor, weight: Tensor | None, input: Tensor) -> Tensor:
     """Losses times the weight of each element."""
     if weight is None:
         return loss
-    if tensor_arg(op, weight, "weight").shape != loss._array.shape:
-        raise ValueError(f"{op}: weight has shape {list(weight.shape)}, wants the input's {list(loss.shape)}")
+    if tensor_arg(op, weight, "weight").shape != input._array.shape:
+        wanted = list(input.shape)
+        raise ValueError(f"{op}: weight has shape {list(weight.shape)}, wants the input's {wanted}")
     return mul(loss, weight)
 
 
@@ -272,22 +302,34 @@ def _over_weights(loss: Tensor, reduction: str, weight: Tensor | None) -> Tensor
 
 
 def mse_loss(
-    input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
 ) -> Tensor:
-    """The squared difference of tensors of one shape; weight, of that shape, makes it a weighted mean."""
-    check_reduction("mse_loss", reduction)
-    same_shapes("mse_loss", input, target)
-    loss = _weighted("mse_loss", unary["square"](sub(input, target)), weight)
+    """The squared difference; weight, of the input's shape, makes it a weighted mean. Shapes that differ are
+    broadcast with a UserWarning."""
+    reduction = check_reduction("mse_loss", reduction, size_average, reduce)
+    warn_of_broadcast("mse_loss", input, target)
+    loss = _weighted("mse_loss", unary["square"](sub(input, target)), weight, input)
     return _over_weights(loss, reduction, weight)
 
 
 def l1_loss(
-    input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
 ) -> Tensor:
-    """The absolute difference of tensors of one shape; weight, of that shape, makes it a weighted mean."""
-    check_reduction("l1_loss", reduction)
-    same_shapes("l1_loss", input, target)
-    loss = _weighted("l1_loss", unary["abs"](sub(input, target)), weight)
+    """The absolute difference; weight, of the input's shape, makes it a weighted mean. Shapes that differ are
+    broadcast with a UserWarning."""
+    reduction = check_reduction("l1_loss", reduction, size_average, reduce)
+    warn_of_broadcast("l1_loss", input, target)
+    loss = _weighted("l1_loss", unary["abs"](sub(input, target)), weight, input)
     return _over_weights(loss, reduction, weight)
 
 
@@ -298,10 +340,10 @@ def huber_loss(
     input's shape, multiplies it and leaves the mean's divisor alone."""
     if not delta > 0:
         raise ValueError(f"huber_loss: delta is {delta}, wants above 0")
-    same_shapes("huber_loss", input, target)
+    warn_of_broadcast("huber_loss", input, target)
     away = unary["abs"](sub(input, target))
     near, far = mul(unary["square"](away), 0.5), mul(sub(away, 0.5 * delta), delta)
-    loss = _weighted("huber_loss", where(compares["lt"](away, delta), near, far), weight)
+    loss = _weighted("huber_loss", where(compares["lt"](away, delta), near, far), weight, input)
     return reduced(loss, check_reduction("huber_loss", reduction))
 
 
@@ -309,12 +351,13 @@ def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
-    *,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
     """-(target log s(input) + (1 - target) log s(-input)) with s the sigmoid, without overflow."""
-    check_reduction("binary_cross_entropy_with_logits", reduction)
+    reduction = check_reduction("binary_cross_entropy_with_logits", reduction, size_average, reduce)
     same_shapes("binary_cross_entropy_with_logits", input, target)
     softplus = unary["softplus"](unary["neg"](input))  # -log s(input)
     rest = mul(sub(1, target), input)
@@ -325,10 +368,15 @@ def binary_cross_entropy_with_logits(
 
 
 def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """-(target log input + (1 - target) log(1 - input)); each logarithm is at least -100, as in PyTorch."""
-    check_reduction("binary_cross_entropy", reduction)
+    reduction = check_reduction("binary_cross_entropy", reduction, size_average, reduce)
     same_shapes("binary_cross_entropy", input, target)
     from .elementwise import clamp
 

@@ -15,7 +15,7 @@ from ...ops.softmax import (
     mse_loss,
     nll_loss,
     reduced,
-    same_shapes,
+    warn_of_broadcast,
 )
 from ...tensor import Tensor
 
@@ -35,24 +35,36 @@ __all__ = [
 ]
 
 
-def _settle(op: str, loss: Tensor, reduction: str) -> Tensor:
-    return reduced(loss, check_reduction(op, reduction))
-
-
-def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
     """(x - y)² / (2 beta) where |x - y| < beta, else |x - y| - beta / 2."""
+    reduction = check_reduction("smooth_l1_loss", reduction, size_average, reduce)
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta is {beta}, wants at least 0")
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
-    same_shapes("smooth_l1_loss", input, target)
+    warn_of_broadcast("smooth_l1_loss", input, target)
     away = ops.abs(input - target)
     loss = ops.where(away < beta, ops.square(away) * (0.5 / beta), away - 0.5 * beta)
-    return _settle("smooth_l1_loss", loss, reduction)
+    return reduced(loss, reduction)
 
 
-def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
     """y · (log y - x) of log-probabilities x; reduction may be 'batchmean': the sum over the batch's size."""
+    reduction = check_reduction("kl_div", reduction, size_average, reduce, ("batchmean",))
     if log_target:
         loss = ops.exp(target) * (target - input)
     else:
@@ -61,7 +73,7 @@ def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target
         loss = ops.where(positive, target * logs, 0.0) - target * input
     if reduction == "batchmean":
         return loss.sum() / input.shape[0]
-    return _settle("kl_div", loss, reduction)
+    return reduced(loss, reduction)
 
 
 def poisson_nll_loss(
@@ -69,18 +81,20 @@ def poisson_nll_loss(
     target: Tensor,
     log_input: bool = True,
     full: bool = False,
-    *,
+    size_average: bool | None = None,
     eps: float = 1e-8,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """exp(x) - y · x, or x - y · log(x + eps); `full` adds Stirling's y log y - y + log(2πy)/2 for y > 1."""
+    reduction = check_reduction("poisson_nll_loss", reduction, size_average, reduce)
     loss = ops.exp(input) - target * input if log_input else input - target * ops.log(input + eps)
     if full:
         large = target > 1
         safe = ops.where(large, target, 1.0)
         stirling = safe * ops.log(safe) - safe + 0.5 * ops.log(safe * (2 * math.pi))
         loss = loss + ops.where(large, stirling, 0.0)
-    return _settle("poisson_nll_loss", loss, reduction)
+    return reduced(loss, reduction)
 
 
 def gaussian_nll_loss(
@@ -106,7 +120,7 @@ def gaussian_nll_loss(
     loss = 0.5 * (ops.log(with_limit) + ops.square(input - target) / with_limit)
     if full:
         loss = loss + 0.5 * math.log(2 * math.pi)
-    return _settle("gaussian_nll_loss", loss, reduction)
+    return reduced(loss, check_reduction("gaussian_nll_loss", reduction))
 
 
 def linear_cross_entropy(

@@ -23,48 +23,71 @@ __all__ = [
 ]
 
 
-def _settle(op: str, loss: Tensor, reduction: str) -> Tensor:
-    return reduced(loss, check_reduction(op, reduction))
-
-
 def _positive(x: Tensor) -> Tensor:
     return ops.clamp(x, min=0.0)
 
 
-def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+def soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """log(1 + exp(-y · x))."""
+    reduction = check_reduction("soft_margin_loss", reduction, size_average, reduce)
     same_shapes("soft_margin_loss", input, target)
-    return _settle("soft_margin_loss", ops.softplus(-(target * input)), reduction)
+    return reduced(ops.softplus(-(target * input)), reduction)
 
 
 def hinge_embedding_loss(
-    input: Tensor, target: Tensor, margin: float = 1.0, *, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """x where y = 1, max(0, margin - x) where y = -1."""
+    reduction = check_reduction("hinge_embedding_loss", reduction, size_average, reduce)
     near = ops.where(target == -1, 0.0, input)
     far = ops.where(target == 1, 0.0, _positive(margin - input))
-    return _settle("hinge_embedding_loss", near + far, reduction)
+    return reduced(near + far, reduction)
 
 
 def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """max(0, -y · (x1 - x2) + margin)."""
+    reduction = check_reduction("margin_ranking_loss", reduction, size_average, reduce)
     if not input1.ndim == input2.ndim == target.ndim:
         raise RuntimeError(
             f"margin_ranking_loss: wants as many dimensions in all, got {list(input1.shape)}, "
             f"{list(input2.shape)} and {list(target.shape)}"
         )
-    return _settle("margin_ranking_loss", _positive(margin - target * (input1 - input2)), reduction)
+    return reduced(_positive(margin - target * (input1 - input2)), reduction)
 
 
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, *, reduction: str = "mean"
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """1 - cos(x1, x2) where y = 1, max(0, cos(x1, x2) - margin) where y = -1.
 
     input1, input2 [N, D] with target [N], or [D] with a 0-d one. The squared lengths are raised by 1e-12.
     """
+    reduction = check_reduction("cosine_embedding_loss", reduction, size_average, reduce)
     op = "cosine_embedding_loss"
     if input1.shape != input2.shape or input1.ndim != target.ndim + 1 or target.ndim > 1:
         raise RuntimeError(
@@ -74,7 +97,7 @@ def cosine_embedding_loss(
     squares = (input1 * input1).sum(-1) + 1e-12, (input2 * input2).sum(-1) + 1e-12
     cos = (input1 * input2).sum(-1) / (squares[0] * squares[1]).sqrt()
     loss = ops.where(target == 1, 1 - cos, 0.0) + ops.where(target == -1, _positive(cos - margin), 0.0)
-    return _settle(op, loss, reduction)
+    return reduced(loss, reduction)
 
 
 def triplet_margin_loss(
@@ -85,11 +108,13 @@ def triplet_margin_loss(
     p: float = 2,
     eps: float = 1e-6,
     swap: bool = False,
-    *,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), d the p-norm distance along the last
     dimension; swap takes the smaller of the negative's two distances (Balntas et al. 2016)."""
+    reduction = check_reduction("triplet_margin_loss", reduction, size_average, reduce)
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise RuntimeError(
             f"triplet_margin_loss: wants as many dimensions in all, got {list(anchor.shape)}, "
@@ -132,7 +157,7 @@ def _triplet(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = ops.minimum(far, distance(positive, negative))
-    return _settle(op, _positive(margin + near - far), reduction)
+    return reduced(_positive(margin + near - far), check_reduction(op, reduction))
 
 
 def _rows(op: str, input: Tensor, target: Tensor, target_ndim: int) -> tuple[Tensor, Tensor]:
@@ -155,13 +180,15 @@ def multi_margin_loss(
     p: int = 1,
     margin: float = 1.0,
     weight: Tensor | None = None,
-    *,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """Σ_{i ≠ y} max(0, margin - x[y] + x[i])^p · weight[y] / C.
 
     input [N, C] or [C]; target int64 [N] or []; p 1 or 2; weight [C].
     """
+    reduction = check_reduction("multi_margin_loss", reduction, size_average, reduce)
     op = "multi_margin_loss"
     if p not in (1, 2):
         raise ValueError(f"{op}: p is {p}, wants 1 or 2")
@@ -177,14 +204,21 @@ def multi_margin_loss(
     loss = away.sum(1) / classes
     if weight is not None:
         loss = loss * weight.gather(0, y)
-    return _settle(op, loss.reshape(()) if single else loss, reduction)
+    return reduced(loss.reshape(()) if single else loss, reduction)
 
 
-def multilabel_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Σ over labels y and classes i that are none: max(0, 1 - (x[y] - x[i])) / C.
 
     input [N, C] or [C]; target int64 of that shape: the labels of a row, ended by -1.
     """
+    reduction = check_reduction("multilabel_margin_loss", reduction, size_average, reduce)
     op = "multilabel_margin_loss"
     single = input.ndim == 1
     x, y = _rows(op, input, target, 2)
@@ -198,15 +232,21 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "m
     pairs = ops.logical_and(valid.unsqueeze(2), ops.logical_not(labelled).unsqueeze(1))
     away = ops.relu(1 - x.gather(1, safe).unsqueeze(2) + x.unsqueeze(1))
     loss = ops.where(pairs, away, 0.0).sum((1, 2)) / classes
-    return _settle(op, loss.reshape(()) if single else loss, reduction)
+    return reduced(loss.reshape(()) if single else loss, reduction)
 
 
 def multilabel_soft_margin_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """-(y log s(x) + (1 - y) log s(-x)), s the sigmoid, times weight, averaged over the classes (the last
     dimension)."""
+    reduction = check_reduction("multilabel_soft_margin_loss", reduction, size_average, reduce)
     loss = -(target * ops.logsigmoid(input) + (1 - target) * ops.logsigmoid(-input))
     if weight is not None:
         loss = loss * weight
-    return _settle("multilabel_soft_margin_loss", loss.sum(-1) / input.shape[-1], reduction)
+    return reduced(loss.sum(-1) / input.shape[-1], reduction)
