@@ -5,6 +5,8 @@ import pytest
 
 import against_torch as at
 import markone as mo
+from markone import _C
+from markone.autograd import gradcheck, gradgradcheck
 
 X = np.random.default_rng(0).standard_normal((2, 3, 4))
 
@@ -123,3 +125,59 @@ def test_bad_arguments_are_named_errors(bad):
     ) as caught:
         bad(mo.ones(2, 3))
     assert ":" in str(caught.value)
+
+
+SLICERS = {
+    "iter": list,
+    "unbind": lambda x: x.unbind(0),
+    "unbind 1": lambda x: x.t().unbind(1),
+    "split": lambda x: x.split(1),
+    "split sizes": lambda x: x.split([1] * x.shape[0]),
+    "chunk": lambda x: x.chunk(x.shape[0]),
+}
+
+
+@pytest.mark.parametrize("name", SLICERS)
+def test_all_slices_are_one_node(name):
+    """Backward's kernels and bytes grow with the tensor, not with its square."""
+    calls, memory = [], []
+    for n in (50, 100):
+        x = mo.ones(n, 3, requires_grad=True)
+        parts = SLICERS[name](x)
+        assert len({part.grad_fn.edges[0] for part in parts}) == 1
+        before = _C.native_calls()
+        (grad,) = mo.autograd.grad(parts, x, [mo.full(part.shape, 2.0 + i) for i, part in enumerate(parts)])
+        calls.append(_C.native_calls() - before)
+        assert grad.tolist() == [[2.0 + i] * 3 for i in range(n)]
+        memory.append(_C.memory_stats()["requests"])
+        mo.autograd.grad(parts[n // 2].sum(), x)
+        memory[-1] = _C.memory_stats()["requests"] - memory[-1]
+    # The fills of the test's own gradients are counted too.
+    assert calls[1] <= 2 * calls[0] <= 2 * (2 * 50 + 2)
+    assert memory[1] <= 2 * memory[0]
+
+
+@pytest.mark.parametrize("name", SLICERS)
+def test_slices_of_which_some_are_used(name):
+    x = mo.tensor(np.random.default_rng(0).normal(size=(4, 3)), requires_grad=True)
+
+    def used(x):
+        parts = SLICERS[name](x)
+        return parts[1] * parts[3] ** 2 + parts[1]
+
+    assert gradcheck(used, [x]) and gradgradcheck(used, [x])
+
+
+def test_a_slice_written_in_place_leads_to_its_base():
+    torch = pytest.importorskip("torch")
+    for write in (lambda p: p[1].mul_(3), lambda p: p[2].copy_(p[0] * p[0])):
+        grads = []
+        for lib in (mo, torch):
+            x = lib.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], requires_grad=True)
+            base = x * 1.0
+            # PyTorch does not let the slices of unbind be written; ours are as those of indexing.
+            parts = base.unbind() if lib is mo else [base[i] for i in range(3)]
+            write(parts)
+            ((base * base).sum() + sum(part.sum() for part in parts)).backward()
+            grads.append(x.grad.tolist())
+        assert grads[0] == grads[1]

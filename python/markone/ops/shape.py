@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 from .. import _C
-from ..autograd.graph import Node, Op, edge_of, recording
+from ..autograd.graph import Node, Op, edge_of, outputs_of, recording
 from ..autograd.inplace import as_view
 from ..autograd.modes import modes
 from ..tensor import Tensor
@@ -314,9 +315,53 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     )
 
 
+# -- all the slices along one dimension: one node, whose gradient is written once
+
+
+def _joined(node: Node, gradients: Sequence[Any], join: Any, blank: Any) -> Any:
+    """The slices' gradients one after another; written once for Arrays and Tensors. A slice that nothing
+    depends on has None."""
+    shapes, dim, dtype, dropped = node.ctx
+    parts = [blank(s, dtype) if g is None else g for g, s in zip(gradients, shapes, strict=True)]
+    return (join([g.unsqueeze(dim) for g in parts] if dropped else parts, dim),)
+
+
+def _blank(shape: tuple[int, ...], dtype: Any) -> Any:
+    zero = _C.empty((1,) * len(shape), dtype)
+    _C.fill(zero, 0)
+    return zero.expand(shape)
+
+
+def _joined_differentiable(node: Node, g: Any) -> Any:
+    from .join import cat
+
+    return _joined(node, g, cat, lambda shape, dtype: Tensor(_blank(shape, dtype)))
+
+
+_SLICES = Op("slices", lambda node, g: _joined(node, g, _C.cat, _blank), _joined_differentiable)
+
+
+def _slices(
+    input: Tensor, dim: int, function: Any, calls: Sequence[tuple[Any, ...]], arrays: Sequence[Any]
+) -> tuple[Tensor, ...]:
+    """Views that cover the tensor along dim; function(input, *call) makes each by itself."""
+    heads: Any = None
+    if arrays and recording(input):
+        dropped = arrays[0].ndim < input.ndim
+        ctx = ([a.shape for a in arrays], dim, input.dtype, dropped)
+        heads = outputs_of(Node(_SLICES, (edge_of(input),), (), ctx), len(arrays))
+    out = []
+    for i, (array, call) in enumerate(zip(arrays, calls, strict=True)):
+        part = Tensor(array) if heads is None else Tensor(array, True, heads[i])
+        out.append(as_view(part, input, function, call))
+    return tuple(out)
+
+
 def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of equal length along dim (the last may be shorter), or of the lengths given."""
     d = wrap_dim("split", dim, input.ndim)
+    if input.ndim == 0:
+        raise RuntimeError("split: a 0-d tensor has no dimension to take apart")
     size = input.shape[d]
     if isinstance(split_size_or_sections, list | tuple):
         lengths = list(split_size_or_sections)
@@ -327,18 +372,20 @@ def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Ten
         if step <= 0 and not (step == 0 and size == 0):
             raise RuntimeError(f"split: the size must be positive, got {step}")
         lengths = [min(step, size - at) for at in range(0, size, step)] if size else [0]
-    out, at = [], 0
-    for n in lengths:
-        out.append(narrow(input, d, at, n))
-        at += n
-    return tuple(out)
+    starts = [0, *itertools.accumulate(lengths)][:-1]
+    x = input._array
+    arrays = [x.slice(d, at, at + n, 1) for at, n in zip(starts, lengths, strict=True)]
+    return _slices(input, d, narrow, [(d, at, n) for at, n in zip(starts, lengths, strict=True)], arrays)
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views of equal length along dim."""
     if chunks <= 0:
         raise RuntimeError(f"chunk: wants at least one chunk, got {chunks}")
-    size = input.shape[wrap_dim("chunk", dim, input.ndim)]
+    d = wrap_dim("chunk", dim, input.ndim)
+    if input.ndim == 0:
+        raise RuntimeError("chunk: a 0-d tensor has no dimension to take apart")
+    size = input.shape[d]
     if size == 0:
         if chunks > 1 << 20:
             raise RuntimeError(f"chunk: wants at most {1 << 20} chunks of an empty dimension, got {chunks}")
@@ -349,7 +396,10 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """A view for each index of dim, without that dimension."""
     d = wrap_dim("unbind", dim, input.ndim)
-    return tuple(select(input, d, i) for i in range(input.shape[d]))
+    if input.ndim == 0:
+        raise IndexError("unbind: a 0-d tensor has no dimension to take apart")
+    count, x = input.shape[d], input._array
+    return _slices(input, d, select, [(d, i) for i in range(count)], [x.select(d, i) for i in range(count)])
 
 
 def iterate(input: Tensor) -> Any:
