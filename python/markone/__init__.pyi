@@ -10,6 +10,10 @@ from math import pi as pi
 from . import _C as _C
 from . import autograd as autograd
 from . import ops as ops
+from ._C import ArgumentError as ArgumentError
+from ._C import DTypeError as DTypeError
+from ._C import OutOfMemoryError as OutOfMemoryError
+from ._C import OutOfRangeError as OutOfRangeError
 from ._C import __version__ as __version__
 from ._dtypes import bfloat16 as bfloat16
 from ._dtypes import device as device
