@@ -48,6 +48,16 @@ constexpr PlanTiling<ConvArgs> kForwardTiling[] = {
 static_assert(std::size(kForward) == std::size(kForwardTiling));
 
 constexpr Implementation<Problem, ConvWeightGradArgs> kWeightGrad[] = {
+    {"winograd4", [](const Problem& p, const KernelTable&) { return refuse_winograd(p, 4); },
+     [](const Problem& p, const KernelTable& t) -> const Entry<ConvWeightGradArgs>& {
+       return t.conv_weight_grad_winograd4[p.dtype];
+     },
+     nullptr, [](const Problem& p, const KernelTable&) { return avoid_winograd(p, 4); }},
+    {"winograd2", [](const Problem& p, const KernelTable&) { return refuse_winograd(p, 2); },
+     [](const Problem& p, const KernelTable& t) -> const Entry<ConvWeightGradArgs>& {
+       return t.conv_weight_grad_winograd2[p.dtype];
+     },
+     nullptr, [](const Problem& p, const KernelTable&) { return avoid_winograd(p, 2); }},
     {"implicit", nullptr,
      [](const Problem& p, const KernelTable& t) -> const Entry<ConvWeightGradArgs>& {
        return t.conv_weight_grad_implicit[p.dtype];
@@ -59,7 +69,12 @@ constexpr Implementation<Problem, ConvWeightGradArgs> kWeightGrad[] = {
      },
      nullptr},
 };
-constexpr PlanTiling<ConvWeightGradArgs> kWeightGradTiling[] = {plan_tiling, plan_tiling};
+constexpr PlanTiling<ConvWeightGradArgs> kWeightGradTiling[] = {
+    [](ConvWeightGradArgs* args, int64_t, int64_t slots) { return plan_winograd(args, 4, slots); },
+    [](ConvWeightGradArgs* args, int64_t, int64_t slots) { return plan_winograd(args, 2, slots); },
+    plan_tiling,
+    plan_tiling,
+};
 static_assert(std::size(kWeightGrad) == std::size(kWeightGradTiling));
 
 using ForwardChooser = Chooser<Problem, ConvArgs, std::size(kForward)>;

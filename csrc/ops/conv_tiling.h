@@ -20,6 +20,7 @@ int64_t plan_tiling(ConvWeightGradArgs* args, int64_t size, int64_t slots);
 
 // Winograd's filtering with tiles of out x out outputs.
 int64_t plan_winograd(ConvArgs* args, int64_t out, int64_t slots);
+int64_t plan_winograd(ConvWeightGradArgs* args, int64_t out, int64_t slots);
 const char* refuse_winograd(const ConvProblem& problem, int64_t out);
 const char* avoid_winograd(const ConvProblem& problem, int64_t out);
 

@@ -13,6 +13,10 @@ constexpr int64_t kTiles = 56;
 constexpr int64_t kRows = 64, kDepth = 128;
 // Weights beyond this, transformed, are not stored: each chunk transforms what it is about to use.
 constexpr int64_t kStoredBytes = int64_t{16} << 20;
+// The weight gradient: as many tiles a part as make this many bytes of transformed numbers, within limits
+// that keep reading and writing the sums cheap and the parts few.
+constexpr int64_t kPartBytes = int64_t{8} << 20, kLeastTiles = 96, kMostTiles = 384;
+constexpr int64_t kGradRows = 64, kGradDepth = 32;
 // So many chunks, where an image has fewer tiles; each group of output channels transforms the input again.
 constexpr int64_t kChunks = 8;
 
@@ -83,6 +87,26 @@ int64_t plan_winograd(ConvArgs* args, int64_t out, int64_t slots) {
                   products * (t.tiles * t.rows + kConvStagger)) *
                      kSize +
                  (stored ? 0 : block);
+  return t.shared_bytes + slots * t.slot_bytes;
+}
+
+int64_t plan_winograd(ConvWeightGradArgs* args, int64_t out, int64_t slots) {
+  constexpr int64_t kSize = sizeof(float);
+  ConvImage& image = args->image;
+  ConvTiling& t = image.tiling;
+  const int64_t products = (out + 2) * (out + 2);
+  const int64_t tiles = image.batch * divide_up(image.h.out, out) * divide_up(image.w.out, out);
+  t.rows = balanced(image.rows, kGradRows);
+  t.depth = balanced(image.depth, kGradDepth);
+  t.slots = slots;
+  const int64_t row_blocks = divide_up(image.rows, t.rows), depth_blocks = divide_up(image.depth, t.depth);
+  const int64_t channels = row_blocks * t.rows + depth_blocks * t.depth;
+  const int64_t most = std::clamp(kPartBytes / (products * channels * kSize), kLeastTiles, kMostTiles);
+  t.tiles = divide_up(tiles, divide_up(tiles, most));
+  const int64_t block = products * (t.rows * t.depth + kConvStagger);
+  t.shared_bytes = products * (t.tiles * channels + (row_blocks + depth_blocks) * kConvStagger) * kSize;
+  if (t.tiles < tiles) t.shared_bytes += row_blocks * depth_blocks * block * kSize;
+  t.slot_bytes = std::max(kConvRunNumbers, block) * kSize;
   return t.shared_bytes + slots * t.slot_bytes;
 }
 

@@ -1,5 +1,5 @@
-"""Winograd's filtering for 3x3 convolutions: the error bound of its sums against float64, on each instruction
-set; that it never looks at the batch; that it can be switched off."""
+"""Winograd's filtering for 3x3 convolutions: the bound of its error against float64 on every instruction set;
+that it never looks at the batch; that it can be switched off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import harness
-from convolution import Problem, forward, input_grad, inputs
+from convolution import Problem, forward, input_grad, inputs, weight_grad
 from harness import array, bits, numpy, using
 from markone import _C
 
@@ -48,25 +48,39 @@ def matrices(out: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return a, g, b
 
 
+def tiles(p: Problem, x: np.ndarray, out: int) -> Any:
+    """(row, column, input [n, c, out + 2, out + 2]) of each tile of outputs."""
+    high, wide = -(-p.out[2] // out), -(-p.out[3] // out)
+    ph, pw = p.padding
+    grown = np.zeros((p.n, p.c, high * out + 2, wide * out + 2))
+    source = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
+    grown[:, :, : source.shape[2], : source.shape[3]] = source[:, :, : grown.shape[2], : grown.shape[3]]
+    for i in range(0, high * out, out):
+        for j in range(0, wide * out, out):
+            yield i, j, grown[:, :, i : i + out + 2, j : j + out + 2]
+
+
 def filtered(p: Problem, x: np.ndarray, w: np.ndarray, out: int, absolute: bool = False) -> np.ndarray:
     """A' [sum over channels (G w G') * (B' x B)] A tile by tile in float64; with absolute values everywhere,
     what each rounding is relative to."""
     a, g, b = (np.abs(m) if absolute else m for m in matrices(out))
-    _, _, oh, ow = p.out
-    high, wide = -(-oh // out), -(-ow // out)
-    ph, pw = p.padding
-    grown = np.zeros((p.n, p.c, high * out + 2, wide * out + 2))
-    source = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
-    rows, cols = min(source.shape[2], grown.shape[2]), min(source.shape[3], grown.shape[3])
-    grown[:, :, :rows, :cols] = source[:, :, :rows, :cols]
-    y = np.zeros((p.n, p.o, high * out, wide * out))
+    y = np.zeros((p.n, p.o, p.out[2] + out, p.out[3] + out))
     u = g @ w @ g.T
-    for i in range(high):
-        for j in range(wide):
-            tile = grown[:, :, i * out : i * out + out + 2, j * out : j * out + out + 2]
-            m = np.einsum("ocij,ncij->noij", u, b @ tile @ b.T)
-            y[:, :, i * out : (i + 1) * out, j * out : (j + 1) * out] = a @ m @ a.T
-    return y[:, :, :oh, :ow]
+    for i, j, tile in tiles(p, x, out):
+        m = np.einsum("ocij,ncij->noij", u, b @ tile @ b.T)
+        y[:, :, i : i + out, j : j + out] = a @ m @ a.T
+    return y[:, :, : p.out[2], : p.out[3]]
+
+
+def filtered_back(p: Problem, gradient: np.ndarray, x: np.ndarray, out: int, absolute: bool) -> np.ndarray:
+    """The same for the weights: G' [sum over tiles (A g A') * (B' x B)] G."""
+    a, g, b = (np.abs(m) if absolute else m for m in matrices(out))
+    grown = np.pad(gradient, ((0, 0), (0, 0), (0, out), (0, out)))
+    u = np.zeros((p.o, p.c, out + 2, out + 2))
+    for i, j, tile in tiles(p, x, out):
+        m = a.T @ grown[:, :, i : i + out, j : j + out] @ a
+        u += np.einsum("noij,ncij->ocij", m, b @ tile @ b.T)
+    return g.T @ u @ g
 
 
 # The sum over channels rounds once a channel; the six transforms of one dimension at most six times each.
@@ -92,9 +106,11 @@ def input_bound(p: Problem, g: np.ndarray, w: np.ndarray, out: int) -> np.ndarra
 
 def test_the_matrices_make_a_convolution() -> None:
     p = PROBLEMS[2]
-    x, w, _, _ = inputs(p, "float64")
+    x, w, _, g = inputs(p, "float64")
     for out in TILES:
         assert np.allclose(filtered(p, x, w, out), forward(p, x, w), rtol=1e-12, atol=1e-12)
+        want = weight_grad(p, g, x)
+        assert np.allclose(filtered_back(p, g, x, out, False), want, rtol=1e-12, atol=1e-11)
 
 
 @pytest.mark.parametrize("isa", FAST)
@@ -119,25 +135,50 @@ def test_the_error_is_bounded(p: Problem, out: int, isa: str) -> None:
     assert error.max() <= 16 * EPS * input_grad(p, np.abs(wide[3]), np.abs(wide[1])).max()
 
 
+def weight_bound(p: Problem, g: np.ndarray, x: np.ndarray, out: int) -> np.ndarray:
+    """The sum over tiles rounds once a tile."""
+    count = p.n * -(-p.out[2] // out) * -(-p.out[3] // out)
+    return (count + 36) * filtered_back(p, np.abs(g), np.abs(x), out, True)
+
+
+@pytest.mark.parametrize("isa", FAST)
+@pytest.mark.parametrize("out", TILES)
+@pytest.mark.parametrize("p", [*PROBLEMS, three(9, 17, 30, 31, 20)], ids=str)  # several parts of the tiles
+def test_the_error_of_the_weight_gradient_is_bounded(p: Problem, out: int, isa: str) -> None:
+    """As above, with the tiles in the place of channels."""
+    x, _, _, g = inputs(p)
+    wide_x, wide_g = x.astype(np.float64), g.astype(np.float64)
+    with using(isa, None, "conv_weight_grad", f"winograd{out}"):
+        got = numpy(_C.conv_weight_grad(array(g), array(x), p.weight, *p.rest))
+    error = np.abs(got - weight_grad(p, wide_g, wide_x))
+    assert np.all(error <= EPS * weight_bound(p, wide_g, wide_x, out))
+    assert error.max() <= 16 * EPS * weight_grad(p, np.abs(wide_g), np.abs(wide_x)).max()
+
+
 def case(p: Problem, op: str) -> harness.Case:
-    def call(a: Any) -> Any:
-        x, w, b, g = a
-        return _C.conv(x, w, b, *p.rest) if op == "conv" else _C.conv_input_grad(g, w, p.x, *p.rest)
-
-    def reference(a: Any) -> Any:
-        x, w, b, g = a
-        return forward(p, x, w) + b[:, None, None] if op == "conv" else input_grad(p, g, w)
-
-    def tolerance(a: Any) -> Any:
-        x, w, b, g = a
-        return bound(p, x, w, 4) + np.abs(b)[:, None, None] if op == "conv" else input_bound(p, g, w, 4)
-
+    call, reference, tolerance = {
+        "conv": (
+            lambda x, w, b, g: _C.conv(x, w, b, *p.rest),
+            lambda x, w, b, g: forward(p, x, w) + b[:, None, None],
+            lambda x, w, b, g: bound(p, x, w, 4) + np.abs(b)[:, None, None],
+        ),
+        "conv_input_grad": (
+            lambda x, w, b, g: _C.conv_input_grad(g, w, p.x, *p.rest),
+            lambda x, w, b, g: input_grad(p, g, w),
+            lambda x, w, b, g: input_bound(p, g, w, 4),
+        ),
+        "conv_weight_grad": (
+            lambda x, w, b, g: _C.conv_weight_grad(g, x, p.weight, *p.rest),
+            lambda x, w, b, g: weight_grad(p, g, x),
+            lambda x, w, b, g: weight_bound(p, g, x, 4) + p.n * p.out[2] * p.out[3],
+        ),
+    }[op]
     return harness.Case(
         f"{op}-{p}",
         inputs=lambda rng: [rng.standard_normal(shape) for shape in (p.x, p.weight, (p.o,), p.out)],
-        call=call,
-        reference=reference,
-        tolerance=tolerance,
+        call=lambda a: call(*a),
+        reference=lambda a: reference(*a),
+        tolerance=lambda a: tolerance(*a),
         dtypes=("float32",),
         op=op,
     )
@@ -145,7 +186,11 @@ def case(p: Problem, op: str) -> harness.Case:
 
 # Layouts, guard bytes, threads; each implementation in turn.
 test_cases = harness.make_tests(
-    [case(p, op) for op in ("conv", "conv_input_grad") for p in (PROBLEMS[2], three(2, 18, 9, 18, 34))]
+    [
+        case(p, op)
+        for op in ("conv", "conv_input_grad", "conv_weight_grad")
+        for p in (PROBLEMS[2], three(2, 18, 9, 18, 34))
+    ]
 )
 
 
@@ -153,7 +198,7 @@ test_cases = harness.make_tests(
 @pytest.mark.parametrize("out", TILES)
 def test_batch_and_threads_change_no_bit(out: int, isa: str) -> None:
     p = three(5, 34, 13, 14, 70)
-    x, w, b, g = inputs(p)
+    x, w, b, _ = inputs(p)
     with using(isa, 1, "conv", f"winograd{out}"):
         together = numpy(_C.conv(array(x), array(w), array(b), *p.rest))
         for i in range(p.n):
@@ -162,6 +207,20 @@ def test_batch_and_threads_change_no_bit(out: int, isa: str) -> None:
     for threads in (2, 5):
         with using(isa, threads, "conv", f"winograd{out}"):
             assert numpy(_C.conv(array(x), array(w), array(b), *p.rest)).tobytes() == together.tobytes()
+    p = three(5, 34, 33, 34, 70)
+    x, _, _, wide = inputs(p)
+    with using(isa, 1, "conv_weight_grad", f"winograd{out}"):
+        want = bits(_C.conv_weight_grad(array(wide), array(x), p.weight, *p.rest))
+    for threads in (2, 5):
+        with using(isa, threads, "conv_weight_grad", f"winograd{out}"):
+            assert bits(_C.conv_weight_grad(array(wide), array(x), p.weight, *p.rest)) == want
+
+
+@pytest.mark.parametrize("isa", FAST)
+@pytest.mark.parametrize("out", TILES)
+def test_an_image_has_the_same_input_gradient_alone(out: int, isa: str) -> None:
+    p = three(5, 34, 13, 14, 70)
+    _, w, _, g = inputs(p)
     with using(isa, None, "conv_input_grad", f"winograd{out}"):
         back = numpy(_C.conv_input_grad(array(g), array(w), p.x, *p.rest))
         one = numpy(_C.conv_input_grad(array(g[3:4]), array(w), (1, *p.x[1:]), *p.rest))

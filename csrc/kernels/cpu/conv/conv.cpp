@@ -283,6 +283,7 @@ MO_ISA_END
 namespace markone::MARKONE_ISA {
 
 void fill_conv_weight_grad(ConvKernels* table);
+void fill_conv_weight_grad_winograd(ConvKernels* table);
 void fill_conv_winograd(ConvKernels* table);
 void fill_unfold(ConvKernels* table);
 
@@ -290,6 +291,7 @@ void fill_conv(ConvKernels* table) {
   table->conv_implicit[kF32] = {conv_implicit<float>, MO_KERNEL_NAME("conv_implicit_f32")};
   table->conv_implicit[kF64] = {conv_implicit<double>, MO_KERNEL_NAME("conv_implicit_f64")};
   fill_conv_weight_grad(table);
+  fill_conv_weight_grad_winograd(table);
   fill_conv_winograd(table);
   fill_unfold(table);
 }

@@ -35,13 +35,6 @@ struct WinogradConv {
 // Channels of weights that are transformed together.
 inline constexpr int64_t kTapChannels = 16;
 
-// Panels of kTileCols output channels, the last one of as many vectors as it needs: f(vectors, start).
-template <class T, class F>
-MO_INLINE void for_panels(int64_t rows, const F& f) {
-  for (int64_t p = 0; p < rows; p += kTileCols<T>)
-    f(static_cast<int>(smaller(kTileVecs, parts(rows - p, kLanes<T>))), p);
-}
-
 // G w G' of one block of output and input channels: product xi, channel l, panel p at
 // xi * weight_plane + p * depth + l * panel width.
 template <class T, int kOut>

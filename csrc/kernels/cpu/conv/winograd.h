@@ -214,6 +214,13 @@ MO_INLINE void transform_run(T* buffer, int64_t cols, int64_t count, T* to, int6
   }
 }
 
+// Panels of kTileCols columns, the last one of as many vectors as it needs: f(vectors, start).
+template <class T, class F>
+MO_INLINE void for_panels(int64_t rows, const F& f) {
+  for (int64_t p = 0; p < rows; p += kTileCols<T>)
+    f(static_cast<int>(smaller(kTileVecs, parts(rows - p, kLanes<T>))), p);
+}
+
 // What one thread needs for it, in numbers of any instruction set.
 static_assert(kConvRunNumbers >= 12 * (kRun * 4 + 2) * 16);
 
