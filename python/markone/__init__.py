@@ -51,6 +51,7 @@ _LAZY_MODULES = (
     "cli",
     "data",
     "datasets",
+    "lessons",
     "models",
     "nn",
     "optim",

@@ -48,6 +48,7 @@ from . import classic as classic
 from . import cli as cli
 from . import data as data
 from . import datasets as datasets
+from . import lessons as lessons
 from . import models as models
 from . import nn as nn
 from . import optim as optim

@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "train": NN | OPTIM | DATA | {"compile", "__init__"},
     "models": NN,
     "classic": NN | OPTIM | {"__init__"},
+    "lessons": None,
     "bench": None,  # anything
     "cli": None,
     "__init__": None,

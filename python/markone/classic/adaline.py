@@ -154,6 +154,12 @@ class AdaptiveFilter:
             raise ValueError(f"AdaptiveFilter: got taps={taps}, eta={eta}, wants taps ≥ 1 and 0 < eta < 2")
         self.taps, self.eta = taps, eta
         self.weights = np.zeros(taps)
+        self._power = 0.0
+
+    @staticmethod
+    def _rate(i: int) -> float:
+        """Of the running mean: over all samples at first, over about 2,000 later."""
+        return max(1 / (i + 1), 5e-4)
 
     def __call__(self, reference: Any, signal: Any) -> tuple[np.ndarray, np.ndarray]:
         """(predicted echo, what is left), each [T], of reference and signal [T]; `weights` go on learning."""
@@ -165,7 +171,9 @@ class AdaptiveFilter:
         for i in range(len(d)):
             window = padded[i : i + self.taps][::-1]
             echo[i] = self.weights @ window
-            power = window @ window + 1e-6  # silence must not divide by zero
+            # The mean power is a floor: in a pause the near speaker alone would drive the step.
+            self._power += (x[i] ** 2 - self._power) * self._rate(i)
+            power = window @ window + self.taps * self._power + 1e-12
             self.weights = self.weights + self.eta / power * (d[i] - echo[i]) * window
         return echo, d - echo
 

@@ -95,6 +95,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             input_size = (1, view.channels, side, side)
         print(count(build(), input_size))
 
+    def lesson(
+        name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")] = None,
+        *,
+        short: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+        out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+        seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0,
+    ) -> None:
+        """List the lessons of the course, or run one.
+
+        Args:
+            name: The lesson; without it they are listed.
+            short: Train less, for a first look.
+            out: Where its pictures go (default: lessons/NAME).
+            seed: Of all that is drawn.
+        """
+        from markone.cli.lesson import run
+
+        run(name, short, out, seed)
+
     def info() -> None:
         """Show version, instruction set, threads, devices and build."""
         from markone.cli.info import run
@@ -124,6 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands: dict[str, Callable[..., None]] = {
         "train": train,
         "list": list_,
+        "lesson": lesson,
         "summary": summary,
         "info": info,
         "bench": bench,

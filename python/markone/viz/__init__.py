@@ -6,6 +6,17 @@ object.
 
 from markone.viz.confusion import confusion_table
 from markone.viz.curves import learning_curve, learning_rates
+from markone.viz.decision import Animation, decision_boundary, decision_history
 from markone.viz.figure import save
+from markone.viz.lines import lines
 
-__all__ = ["confusion_table", "learning_curve", "learning_rates", "save"]
+__all__ = [
+    "Animation",
+    "confusion_table",
+    "decision_boundary",
+    "decision_history",
+    "learning_curve",
+    "learning_rates",
+    "lines",
+    "save",
+]

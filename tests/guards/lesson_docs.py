@@ -1,0 +1,57 @@
+"""Writes docs/tutorials/NAME.md for every lesson: its text, its code, and what it printed.
+
+``python tests/guards/lesson_docs.py [NAME ...]`` runs lessons in full and puts their pictures beside the text.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from markone import lessons
+
+DOCS = Path(__file__).parents[2] / "docs" / "tutorials"
+SOURCES = Path(lessons.__file__).parent
+
+
+def text_and_code(lesson: lessons.Lesson) -> str:
+    """The part that does not depend on a run."""
+    source = (SOURCES / f"{lesson.name}.py").read_text(encoding="utf-8")
+    code = re.split(r'^"""$', source, maxsplit=1, flags=re.M)[1].strip()
+    return (
+        f"# {lesson.title}\n\n{lesson.part}, {lesson.row} of the course. Run it with "
+        f"`markone lesson {lesson.name}`; its file is `python/markone/lessons/{lesson.name}.py`.\n\n"
+        f"{lesson.text}\n\n## The code\n\n```python\n{code}\n```\n"
+    )
+
+
+def index() -> str:
+    """The list of lessons."""
+    out = "# The lessons\n\n`markone lesson` lists them, `markone lesson NAME` runs one.\n"
+    part = ""
+    for lesson in lessons.lessons():
+        if lesson.part != part:
+            part = lesson.part
+            out += f"\n## {part}\n\n"
+        out += f"- [{lesson.title}]({lesson.name}.md) ({lesson.row})\n"
+    return out
+
+
+def write(lesson: lessons.Lesson) -> None:
+    """Runs the lesson and writes its page."""
+    page = lesson.run(DOCS / "pictures" / lesson.name)
+    assert not page.wrong, page.wrong
+    printed = "\n".join(line for line in page.lines if not line.startswith("→"))
+    printed = printed.split("\n\n", 1)[1] if "\n\n" in printed else printed
+    pictures = "".join(f"![{path.stem}](pictures/{lesson.name}/{path.name})\n\n" for path in page.pictures)
+    text = f"{text_and_code(lesson)}\n## What it printed\n\n```text\n{printed.strip()}\n```\n\n{pictures}"
+    text = text.rstrip() + "\n"
+    (DOCS / f"{lesson.name}.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for one in lessons.lessons():
+        if len(sys.argv) == 1 or one.name in sys.argv[1:]:
+            write(one)
+    (DOCS / "README.md").write_text(index(), encoding="utf-8")
