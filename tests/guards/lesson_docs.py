@@ -1,6 +1,6 @@
 """Writes docs/tutorials/NAME.md for every lesson: its text, its code, and what it printed.
 
-``python tests/guards/lesson_docs.py [NAME ...]`` runs lessons in full and puts their pictures beside the text.
+``python tests/guards/lesson_docs.py [NAME ...]`` runs lessons in full and puts pictures beside the text.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The tutorials are the lessons."""
 
-import lesson_docs
 import pytest
 
+from guards import lesson_docs
 from markone import lessons
 
 
