@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .._dtypes import finfo
 from ..autograd import no_grad
-from ..ops import maximum, minimum
+from ..ops import minimum
 from ..tensor import Tensor
 from .checks import at_least_zero
 from .optimizer import Optimizer, ParamGroup, ParamsT, Run
@@ -104,20 +102,22 @@ class Adafactor(Optimizer):
         size = _rms(p).clamp(min=eps2) * rate
         if group["weight_decay"] != 0:
             p.mul_((1 - lr * group["weight_decay"]).to(p.dtype))
-        squares: Any = g * g
+        squares = g * g
         fresh = fresh.to(p.dtype)
         if p.ndim < 2:
-            v = state["variance"]
-            v.add_((squares - v) * fresh)
+            state["variance"].add_((squares - state["variance"]) * fresh)
+            update = state["variance"].clamp(min=eps1 * eps1)
         else:
             row, column = state["row_var"], state["col_var"]
             row.add_((squares.mean(-1, keepdim=True) - row) * fresh)
             column.add_((squares.mean(-2, keepdim=True) - column) * fresh)
-            v = row @ column / row.mean(-2, keepdim=True).clamp(min=eps1)
-        update = v.clamp(min=eps1 * eps1).rsqrt() * g
-        size = size / maximum(_rms(update) / group["d"], 1.0 + 0.0 * rate)
-        p.sub_(update * size.to(p.dtype))
+            # The column is divided, which is small, and not the product.
+            scaled = column / row.mean(-2, keepdim=True).clamp(min=eps1)
+            update = (row * scaled).clamp_(min=eps1 * eps1)
+        update.rsqrt_().mul_(g)
+        size = size / (_rms(update) / group["d"]).clamp(min=1.0)
+        p.sub_(update.mul_(size.to(p.dtype)))
 
 
 def _rms(x: Tensor) -> Tensor:
-    return x.detach().double().square().mean().sqrt()
+    return x.detach().square().mean().double().sqrt()
