@@ -100,6 +100,46 @@ def test_saved_and_restored(name):
     assert run(7) == run(None)
 
 
+# Two on one optimiser, each stepped in turn.
+TOGETHER = [
+    ("step", "exponential"),
+    ("linear", "multistep"),
+    ("polynomial", "multiplicative"),
+    ("constant", "cosine"),
+]
+
+
+@pytest.mark.parametrize("names", TOGETHER, ids="+".join)
+def test_two_on_one_optimizer(names):
+    a, b = optimizers()
+    pairs = [(MAKE[name](ours, a), MAKE[name](theirs, b)) for name in names]
+    for i in range(50):
+        assert [g["lr"] for g in a.param_groups] == pytest.approx(
+            [g["lr"] for g in b.param_groups], rel=1e-9, abs=1e-12
+        ), f"step {i}"
+        for mine, their in pairs:
+            advance(mine, i)
+            advance(their, i)
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_goes_on_from_pytorchs_state(name):
+    a, b = optimizers()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mine, their = MAKE[name](ours, a), MAKE[name](theirs, b)
+    for i in range(7):
+        advance(their, i)
+    mine.load_state_dict(their.state_dict())
+    a.load_state_dict(b.state_dict())
+    for i in range(7, 30):
+        assert [g["lr"] for g in a.param_groups] == pytest.approx(
+            [g["lr"] for g in b.param_groups], rel=1e-9, abs=1e-12
+        ), f"step {i}"
+        advance(mine, i)
+        advance(their, i)
+
+
 BAD = [
     (lambda o: ours.StepLR(o, 0), "step_size"),
     (lambda o: ours.StepLR(3, 1), "Optimizer"),
