@@ -29,6 +29,7 @@ from markone.models.googlenet import (
 )
 from markone.models.lenet import LeNet5, lenet5
 from markone.models.lenet_1998 import LeNet5Original, lenet5_1998, lenet5_loss
+from markone.models.neocognitron import Neocognitron, neocognitron
 from markone.models.pattern import conv_pattern
 from markone.models.resnet import (
     BasicBlock,
@@ -60,6 +61,7 @@ __all__ = [
     "Inception",
     "LeNet5",
     "LeNet5Original",
+    "Neocognitron",
     "ResNet",
     "ResNetCIFAR",
     "ZFNet",
@@ -78,6 +80,7 @@ __all__ = [
     "lenet5_loss",
     "load_weights",
     "names",
+    "neocognitron",
     "plain18",
     "plain20",
     "plain34",
@@ -101,7 +104,7 @@ __all__ = [
     "zfnet_wide",
 ]
 
-# Each published network's builder; a row of the course a line.
+# The builders of what gradients train, a row of the course a line. The neocognitron learns in its own way.
 _BUILDERS: dict[str, Callable[..., Any]] = {
     builder.__name__: builder
     for builder in (
