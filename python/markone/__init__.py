@@ -46,6 +46,7 @@ newaxis = None
 
 # Loaded on first use, so that `import markone` stays quick.
 _LAZY_MODULES = (
+    "amp",
     "bench",
     "classic",
     "cli",
@@ -68,6 +69,15 @@ _LAZY_NAMES = {
     "save": "train.checkpoint",
     "load": "train.checkpoint",
     "set_printoptions": "_repr",
+    "GradScaler": "amp",
+    "autocast": "amp",
+    "clear_autocast_cache": "amp",
+    "get_autocast_dtype": "amp",
+    "is_autocast_cache_enabled": "amp",
+    "is_autocast_enabled": "amp",
+    "set_autocast_cache_enabled": "amp",
+    "set_autocast_dtype": "amp",
+    "set_autocast_enabled": "amp",
 }
 
 

@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "autograd": CORE,
     "ops": GRAPH,
     "nn": NN,
+    "amp": OPS,
     "optim": OPTIM,
     "data": OPS,
     "datasets": DATA,
@@ -37,7 +38,7 @@ MAY_IMPORT = {
     "interop": NN,
     "viz": NN | {"optim"},
     # Everything below it, so it may also say `mo.no_grad()` as its users do.
-    "train": NN | OPTIM | DATA | {"compile", "__init__"},
+    "train": NN | OPTIM | DATA | {"amp", "compile", "__init__"},
     "models": NN,
     "classic": NN | OPTIM | {"__init__"},
     "lessons": None,

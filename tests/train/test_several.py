@@ -231,11 +231,20 @@ def test_bad_options_are_named(options, text):
         gan().minimize(None, "x")
 
 
-def test_half_precision_without_autocast_is_refused_by_name():
-    if hasattr(mo, "autocast"):
-        pytest.skip("there is autocast")
-    with pytest.raises(NotImplementedError, match="Trainer: precision='bfloat16' wants autocast"):
-        one(precision="bfloat16")
+def test_half_precision_learns_as_float32_does():
+    data, losses = batches(8, 16), []
+    for precision in ("float32", "bfloat16", "float16"):
+        seen = []
+        trainer = one(precision=precision)
+        trainer.model.register_forward_hook(lambda module, inputs, out, seen=seen: seen.append(out.dtype))
+        trainer.fit(data, epochs=3)
+        assert set(seen) == {getattr(mo, precision)}
+        assert all(p.dtype is mo.float32 and p.grad.dtype is mo.float32 for p in trainer.model.parameters())
+        losses.append(np.mean([F.mse_loss(trainer.model(x), y).item() for x, y in data]))
+        if precision == "float16":
+            (scaler,) = trainer.scalers.values()
+            assert 256.0 <= scaler.get_scale() <= 65536.0
+    assert np.allclose(losses, losses[0], rtol=0.05)
 
 
 def test_a_checkpoint_of_other_optimisers_is_named(tmp_path):

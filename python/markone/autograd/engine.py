@@ -136,8 +136,9 @@ def run_backward(
             pending[edge] = grad
             heapq.heappush(heap, (-edge.number, edge))
 
-    before = modes.grad
-    modes.grad = create_graph
+    before = modes.grad, modes.autocast
+    # Gradients have the types of what they are gradients of.
+    modes.grad, modes.autocast = create_graph, False
     try:
         while heap:
             node = heapq.heappop(heap)[1]
@@ -187,7 +188,7 @@ def run_backward(
                     for hook in list(hooks.accumulated.values()):
                         hook(leaf)
     finally:
-        modes.grad = before
+        modes.grad, modes.autocast = before
     return captured
 
 

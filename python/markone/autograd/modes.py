@@ -13,6 +13,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 class _Modes(threading.local):
     grad = True
+    # Operations look at their autocast rules; see ops/autocast.py.
+    autocast = False
 
 
 modes = _Modes()

@@ -9,6 +9,7 @@ from ..autograd import engine
 from ..tensor import Tensor
 from . import activation as _activation
 from . import arrange as _arrange
+from . import autocast as _autocast
 from . import cast as _cast
 from . import conv as _conv
 from . import creation as _creation
@@ -110,6 +111,9 @@ _ALIASES = {
 }
 _ALIASES |= {f"{alias}_": f"{name}_" for alias, name in _ALIASES.items() if f"{name}_" in FUNCTIONS}
 FUNCTIONS |= {alias: FUNCTIONS[name] for alias, name in _ALIASES.items()}
+_autocast.install(FUNCTIONS)
+# Layers take the norms from where they are written.
+_autocast.install(vars(_norm))
 globals().update(FUNCTIONS)
 
 # Functions that are also methods, by name: the elementwise list, the aliases, each family's METHODS.
@@ -158,8 +162,8 @@ def _operators() -> dict[str, Any]:
     out |= {
         "__pos__": lambda input: input,
         "__invert__": _elementwise_module.unary["bitwise_not"],
-        "__matmul__": _matmul.matmul,
-        "__rmatmul__": _matmul.rmatmul,
+        "__matmul__": FUNCTIONS["matmul"],
+        "__rmatmul__": lambda input, other: FUNCTIONS["matmul"](other, input),
         "__getitem__": _index.getitem,
         "__setitem__": _index.setitem,
         "__iter__": _shape.iterate,

@@ -23,6 +23,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         "optimizers": {name: optimizer.state_dict() for name, optimizer in trainer.optimizers.items()},
         "schedulers": {name: scheduler.state_dict() for name, scheduler in trainer.schedulers.items()},
         "ema": None if trainer.ema is None else trainer.ema.state_dict(),
+        "scalers": {name: scaler.state_dict() for name, scaler in trainer.scalers.items()},
         "gathered": trainer._gathered,
         "gradients": _half_gathered(trainer),
         "loader": loader.state_dict() if hasattr(loader, "state_dict") else None,
@@ -57,6 +58,8 @@ def restore(trainer: Trainer, state: dict[str, Any], path: Any) -> None:
             one.load_state_dict(state[what][name])
     if trainer.ema is not None and state["ema"] is not None:
         trainer.ema.load_state_dict(state["ema"])
+    for name, scaler in trainer.scalers.items():
+        scaler.load_state_dict(state["scalers"][name])
     trainer._gathered = dict(state["gathered"])
     for name, parameter in trainer.model.named_parameters():
         parameter.grad = state["gradients"].get(name)

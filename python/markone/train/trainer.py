@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from markone.amp import GradScaler
 from markone.autograd import no_grad
 from markone.nn.containers import ModuleDict
 from markone.nn.utils import clip_grad_norm_, clip_grad_value_
@@ -55,7 +56,8 @@ class Trainer:
         accumulate: gradients of so many batches, averaged, make one update (the rest of an epoch too).
         clip_norm, clip_value: the most that the gradients' norm, or each of their elements, may have.
         ema: the decay of an average of the weights (`trainer.ema`), with which validation is done.
-        precision: "float32"; "bfloat16" and "float16" ask for autocast.
+        precision: "float32"; "bfloat16" and "float16" run the forward under autocast, float16 with a
+            GradScaler an optimiser (`scalers`).
         callbacks: run in the order of their `priority` (WRITER before EDITOR before READER), then as given.
         check_finite: a loss or gradient that is not finite stops the training with a NonFiniteError that
             names the step, the figure and the first operation which made it.
@@ -117,6 +119,7 @@ class Trainer:
         self.ema = None if ema is None else EMA(self.model, ema)
         self.precision = precision
         autocast(precision)
+        self.scalers = {name: GradScaler("cpu") for name in self.optimizers} if precision == "float16" else {}
         self._step, self._eval_step = step, eval_step
         self._several = modules is not None
         # How many backward passes stand in the gradients, by optimiser.
@@ -208,10 +211,9 @@ class Trainer:
             chosen.zero_grad()
         inputs = [p for group in chosen.param_groups for p in group["params"]] if self._several else None
         whose = f" of '{name}'" if self._several else ""
-        if self.accumulate == 1:
-            value = self.backward(loss, inputs, whose)
-        else:
-            value = self.backward(loss * (1.0 / self.accumulate), inputs, whose) * self.accumulate
+        factor = self.scalers[name].get_scale() if self.scalers else 1.0
+        factor /= self.accumulate
+        value = self.backward(loss if factor == 1.0 else loss * factor, inputs, whose) / factor
         self._gathered[name] += 1
         if self._gathered[name] == self.accumulate:
             self.update(name)
@@ -223,13 +225,20 @@ class Trainer:
         chosen = self._optimizer_named(name)
         if self._explaining:
             return
+        scaler = self.scalers.get(name)
+        if scaler is not None:
+            scaler.unscale_(chosen)
         if self.clip_norm is not None or self.clip_value is not None:
             parameters = [p for group in chosen.param_groups for p in group["params"]]
             if self.clip_value is not None:
                 clip_grad_value_(parameters, self.clip_value)
             if self.clip_norm is not None:
                 clip_grad_norm_(parameters, self.clip_norm)
-        chosen.step()
+        if scaler is None:
+            chosen.step()
+        else:
+            scaler.step(chosen)
+            scaler.update()
         self._gathered[name] = 0
         if self.scheduler_interval == "step" and name in self.schedulers:
             scheduler = self.schedulers[name]
@@ -258,6 +267,8 @@ class Trainer:
         if not math.isfinite(value):
             raise self._non_finite(f"the loss{name} is {value}")
         loss.backward(inputs=inputs)
+        if self.scalers:  # a step whose gradients overflow is left out
+            return value
         # What goes wrong in any layer's backward reaches the first layer, so one small sum watches them all.
         probe = self._probe if inputs is None else smallest_early(inputs)
         if probe is not None and probe.grad is not None and not math.isfinite(probe.grad.sum().item()):

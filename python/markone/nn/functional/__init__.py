@@ -2,6 +2,7 @@
 
 from typing import Any as _Any
 
+from ...ops import autocast as _autocast
 from .activation import *  # noqa: F403
 from .attention import *  # noqa: F403
 from .conv import *  # noqa: F403
@@ -15,6 +16,8 @@ from .norm import *  # noqa: F403
 from .padding import *  # noqa: F403
 from .pool import *  # noqa: F403
 from .vision import *  # noqa: F403
+
+_autocast.install(globals())
 
 
 def __getattr__(name: str) -> _Any:
