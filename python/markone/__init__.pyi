@@ -43,6 +43,7 @@ from .ops.random import Generator as Generator
 from .ops.random import default_generator as default_generator
 from .tensor import Shape as Size
 from .tensor import Tensor as Tensor
+from . import amp as amp
 from . import bench as bench
 from . import classic as classic
 from . import cli as cli
@@ -56,11 +57,20 @@ from . import train as train
 from . import transforms as transforms
 from . import vision as vision
 from . import viz as viz
+from .amp import GradScaler as GradScaler
+from .amp import autocast as autocast
+from .amp import clear_autocast_cache as clear_autocast_cache
 from .train.diagnosis import diagnose as diagnose
 from .autograd.explain import explain as explain
+from .amp import get_autocast_dtype as get_autocast_dtype
 from .autograd.graphview import graph as graph
+from .amp import is_autocast_cache_enabled as is_autocast_cache_enabled
+from .amp import is_autocast_enabled as is_autocast_enabled
 from .train.checkpoint import load as load
 from .train.checkpoint import save as save
+from .amp import set_autocast_cache_enabled as set_autocast_cache_enabled
+from .amp import set_autocast_dtype as set_autocast_dtype
+from .amp import set_autocast_enabled as set_autocast_enabled
 from ._repr import set_printoptions as set_printoptions
 from .train.summary import summary as summary
 bool_ = bool
