@@ -75,8 +75,8 @@ class DataLoader(Generic[T]):
         multiprocessing_context: None; the workers are threads.
         generator: whose seed is the key; the library's (`markone.manual_seed`) at the first iteration where
             None.
-        prefetch_factor: batches ahead a worker; 2 where None.
-        persistent_workers, pin_memory_device: accepted for compatibility; threads start in microseconds.
+        prefetch_factor: batches ahead a worker; 2 where None. Wants num_workers above 0, as does
+        persistent_workers: accepted for compatibility, like pin_memory_device; threads start in microseconds.
         in_order: True; batches never come in another order.
 
     An exception in a worker is raised at the place of its batch, with the worker's traceback. Leaving the
@@ -117,6 +117,8 @@ class DataLoader(Generic[T]):
             raise ValueError(f"DataLoader: timeout is {timeout}, wants at least 0")
         if prefetch_factor is not None and prefetch_factor < 1:
             raise ValueError(f"DataLoader: prefetch_factor is {prefetch_factor}, wants at least 1")
+        if num_workers == 0 and (prefetch_factor is not None or persistent_workers):
+            raise ValueError("DataLoader: prefetch_factor and persistent_workers want num_workers above 0")
         if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
             raise ValueError(
                 f"DataLoader: batch_size is {batch_size!r}, wants an integer of at least 1, or None"
@@ -143,7 +145,7 @@ class DataLoader(Generic[T]):
         self.timeout = timeout
         self.worker_init_fn = worker_init_fn
         self.multiprocessing_context = None
-        self.prefetch_factor = prefetch_factor or 2
+        self.prefetch_factor = 2 if prefetch_factor is None and num_workers else prefetch_factor
         self.persistent_workers = persistent_workers
         self.pin_memory_device = pin_memory_device
         self.in_order = True
@@ -166,9 +168,12 @@ class DataLoader(Generic[T]):
         self._current: Any = None  # weak reference to the iteration whose position counts
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Batches an epoch; of an `IterableDataset` by its own length, where it has one."""
         if self._iterable:
-            raise TypeError("DataLoader: an IterableDataset has no length")
+            if type(self.dataset).__len__ is Dataset.__len__:
+                raise TypeError("DataLoader: this IterableDataset has no length")
+            count, size = len(self.dataset), self.batch_size or 1
+            return count // size if self.drop_last else -(-count // size)
         source = self.sampler if self.batch_sampler is None else self.batch_sampler
         return len(source)  # type: ignore[arg-type]
 
@@ -244,7 +249,7 @@ class _Iteration(Iterator[Any]):
                 fetch,
                 tasks,
                 workers=workers,
-                ahead=workers * loader.prefetch_factor,
+                ahead=workers * (loader.prefetch_factor or 2),
                 timeout=loader.timeout,
                 worker_init=partial(_start, loader.dataset, key[0], workers, loader.worker_init_fn),
             )
