@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ... import _C, ops
 from ..._dtypes import int32, int64
 from ...autograd.graph import Node, Op, edge_of, recording
@@ -90,23 +88,28 @@ def embedding(
     return out.reshape(*input.shape, weight.shape[1])
 
 
-def _bags(count: int, offsets: Tensor, include_last: bool) -> tuple[np.ndarray, int]:
-    """The bag of each of `count` places in a row, and the number of bags."""
+def _bags(count: int, offsets: Tensor, include_last: bool) -> tuple[Tensor, int]:
+    """The bag of each of `count` places in a row, by operations alone, and the number of bags. What stands
+    after the last end has the bag behind the last."""
     if offsets.ndim != 1 or offsets.dtype not in (int32, int64):
         raise ValueError(
             f"embedding_bag: offsets must be 1-d integers, got {offsets.dtype} {list(offsets.shape)}"
         )
-    starts = offsets.numpy().astype(np.int64)
-    if include_last and not starts.size:
+    total = offsets.shape[0]
+    if include_last and not total:
         raise ValueError("embedding_bag: include_last_offset wants at least one offset")
-    bags = starts.size - 1 if include_last else starts.size
-    ends = starts[1:] if include_last else np.append(starts[1:], count)
-    starts = starts[:bags]
-    if bags and (starts[0] != 0 or (ends < starts).any() or ends[-1] > count):
+    starts = offsets.to(int64)
+    before = ops.cat([ops.zeros(1, dtype=int64), starts])[:total]
+    # The first is 0 and none is below the one before: what is wrong becomes a place past the end.
+    wrong = ops.where(ops.arange(total) == 0, starts != 0, starts < before)
+    begun = ops.zeros(count + 1, dtype=int64)
+    try:
+        begun.index_add_(0, ops.where(wrong, count + 1, starts), ops.ones(total, dtype=int64))
+    except IndexError as error:
         raise ValueError(
             f"embedding_bag: offsets must rise from 0 to at most {count}, got {offsets.tolist()}"
-        )
-    return np.repeat(np.arange(bags), ends[:bags] - starts), bags
+        ) from error
+    return begun.cumsum(0)[:count] - 1, total - include_last
 
 
 def embedding_bag(
@@ -142,33 +145,32 @@ def embedding_bag(
         )
     if input.ndim not in (1, 2) or (input.ndim == 2) != (offsets is None):
         raise ValueError(f"{op}: wants input [bags, n], or 1-d with offsets, got shape {list(input.shape)}")
+    flat = input.reshape(-1)
     if offsets is None:
         bags = input.shape[0]
-        owner = np.repeat(np.arange(bags), input.shape[1])
+        place = ops.arange(bags).repeat_interleave(input.shape[1])
     else:
-        owner, bags = _bags(input.shape[0], offsets, include_last_offset)
-    flat = input.reshape(-1)
+        place, bags = _bags(input.shape[0], offsets, include_last_offset)
     samples = None if per_sample_weights is None else per_sample_weights.reshape(-1)
-    if len(owner) < flat.shape[0]:  # what stands after the last bag
-        flat = flat[: len(owner)]
-        samples = None if samples is None else samples[: len(owner)]
-    place = ops.from_numpy(owner.astype(np.int64))
+    if bags == 0:
+        flat, place, samples = flat[:0], place[:0], None if samples is None else samples[:0]
     rows = _picked(op, flat, weight, None, max_norm, norm_type, scale_grad_by_freq)
     kept = None if padding is None else (flat != padding).unsqueeze(1)
-    shape = (bags, weight.shape[1])
+    # One more row for what stands after the last bag.
+    shape = (bags + 1, weight.shape[1])
     if mode == "max":
         lowest = float("-inf")
         rows = rows if kept is None else ops.where(kept, rows, lowest)
         best = ops.full(shape, lowest, dtype=weight.dtype).index_reduce(0, place, rows, "amax")
-        return ops.where(best == lowest, 0.0, best)
+        return ops.where(best == lowest, 0.0, best)[:bags]
     if samples is not None:
         rows = rows * samples.unsqueeze(1)
     if kept is not None:
         rows = ops.where(kept, rows, 0.0)
-    total = ops.zeros(shape, dtype=weight.dtype).index_add(0, place, rows)
+    total = ops.zeros(shape, dtype=weight.dtype).index_add(0, place, rows)[:bags]
     if mode == "sum":
         return total
     ones = ops.ones(flat.shape, dtype=weight.dtype)
     ones = ones if kept is None else ops.where(kept.squeeze(1), ones, 0.0)
-    counts = ops.zeros(bags, dtype=weight.dtype).index_add(0, place, ones)
+    counts = ops.zeros(bags + 1, dtype=weight.dtype).index_add(0, place, ones)[:bags]
     return total / ops.clamp(counts, min=1.0).unsqueeze(1)
