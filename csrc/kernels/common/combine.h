@@ -6,26 +6,6 @@
 namespace markone::MARKONE_ISA {
 namespace {
 
-// An unsigned integer of the size of a type, for what only moves.
-template <int kBytes>
-struct BitsOf;
-template <>
-struct BitsOf<1> {
-  using type = uint8_t;
-};
-template <>
-struct BitsOf<2> {
-  using type = uint16_t;
-};
-template <>
-struct BitsOf<4> {
-  using type = uint32_t;
-};
-template <>
-struct BitsOf<8> {
-  using type = uint64_t;
-};
-
 template <int kMode, class X>
 MO_SCALAR X combine_numbers(X a, X b) {
   if constexpr (kMode == kWriteAdd) {

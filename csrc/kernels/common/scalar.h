@@ -219,5 +219,25 @@ MO_TYPE_OF(6, uint8_t)
 MO_TYPE_OF(7, Bool)
 #undef MO_TYPE_OF
 
+// An unsigned integer of the size of a type, for what only moves.
+template <int kBytes>
+struct BitsOf;
+template <>
+struct BitsOf<1> {
+  using type = uint8_t;
+};
+template <>
+struct BitsOf<2> {
+  using type = uint16_t;
+};
+template <>
+struct BitsOf<4> {
+  using type = uint32_t;
+};
+template <>
+struct BitsOf<8> {
+  using type = uint64_t;
+};
+
 }  // namespace
 }  // namespace markone::MARKONE_ISA

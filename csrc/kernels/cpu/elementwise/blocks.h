@@ -1,7 +1,7 @@
 // Block functions made from formulas: full vectors, then a masked one with the same formula. Integers go one
 // by one and are left to the compiler.
 #pragma once
-#include "kernels/cpu/elementwise/driver.h"
+#include "kernels/cpu/elementwise/kernel.h"
 #include "kernels/cpu/vec_special.h"
 
 MO_ISA_BEGIN

@@ -45,7 +45,7 @@ void where_kernel(const ElementwiseArgs* args, const Run* run) {
   constexpr int kBytes = sizeof(T);
   static constexpr Format raw = {kBytes, kBytes, nullptr, nullptr, kType};
   static constexpr KernelSpec spec = {
-      where_block<typename RawOf<kBytes>::type>, 3, {&kByteFormat, &raw, &raw}, &raw, false};
+      where_block<typename BitsOf<kBytes>::type>, 3, {&kByteFormat, &raw, &raw}, &raw, false};
   drive(args, run, &spec);
 }
 

@@ -1,6 +1,8 @@
 // Copies between layouts and types, and fill.
+#include <stddef.h>
+
 #include "contract/elementwise.h"
-#include "kernels/cpu/elementwise/driver.h"
+#include "kernels/cpu/elementwise/kernel.h"
 
 MO_ISA_BEGIN
 
@@ -99,7 +101,7 @@ constexpr Format kStored = {sizeof(T), sizeof(T), nullptr, nullptr, kType};
 template <DType kType>
 void copy_same(const CopyArgs* args, const Run* run) {
   using T = typename TypeOf<kType>::type;
-  using Raw = typename RawOf<sizeof(T)>::type;
+  using Raw = typename BitsOf<sizeof(T)>::type;
   if (args->in && transpose<Raw>(args, run)) return;
   static constexpr Format f = kStored<T, kType>;
   static constexpr KernelSpec spec = {copy_block<Raw>, 1, {&f}, &f, false};
