@@ -13,8 +13,11 @@
 namespace markone::selftest {
 namespace {
 
+// Those of the three that there are.
 void append(std::vector<Array>* out, const Three& three) {
-  out->insert(out->end(), {std::get<0>(three), std::get<1>(three), std::get<2>(three)});
+  for (const Array& array : {std::get<0>(three), std::get<1>(three), std::get<2>(three)}) {
+    if (array) out->push_back(array);
+  }
 }
 
 }  // namespace
