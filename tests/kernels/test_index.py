@@ -219,7 +219,7 @@ def test_nonzero_is_not_recorded() -> None:
     program = _C.Program()
     _C.begin_recording(program)
     try:
-        with pytest.raises(RuntimeError, match="nonzero: the shape of its result depends on data"):
+        with pytest.raises(RuntimeError, match="nonzero: .*the shape of its result depends on data"):
             _C.nonzero(x)
     finally:
         _C.end_recording()
