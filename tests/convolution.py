@@ -48,6 +48,16 @@ class Problem:
     def rest(self) -> tuple[Any, ...]:
         return self.stride, self.padding, self.dilation, self.groups
 
+    @property
+    def few(self) -> bool:
+        """Whether the kernel for few channels takes it for sure."""
+        return (
+            (self.r, self.s) in ((3, 3), (5, 5))
+            and self.stride in ((1, 1), (2, 2))
+            and self.dilation == (1, 1)
+            and self.c == self.groups
+        )
+
     def __str__(self) -> str:
         return (
             f"{self.n}x{self.c}x{self.h}x{self.w}-{self.o}x{self.r}x{self.s}"

@@ -20,6 +20,11 @@ template <class Args>
 using PlanTiling = int64_t (*)(Args* args, int64_t size, int64_t slots);
 
 constexpr Implementation<Problem, ConvArgs> kForward[] = {
+    {"depthwise", [](const Problem& p, const KernelTable&) { return refuse_depthwise(p); },
+     [](const Problem& p, const KernelTable& t) -> const Entry<ConvArgs>& {
+       return t.conv_depthwise[p.dtype];
+     },
+     nullptr, [](const Problem& p, const KernelTable&) { return avoid_depthwise(p); }},
     {"winograd4", [](const Problem& p, const KernelTable&) { return refuse_winograd(p, 4); },
      [](const Problem& p, const KernelTable& t) -> const Entry<ConvArgs>& {
        return t.conv_winograd4[p.dtype];
@@ -40,6 +45,7 @@ constexpr Implementation<Problem, ConvArgs> kForward[] = {
      nullptr},
 };
 constexpr PlanTiling<ConvArgs> kForwardTiling[] = {
+    plan_depthwise,
     [](ConvArgs* args, int64_t, int64_t slots) { return plan_winograd(args, 4, slots); },
     [](ConvArgs* args, int64_t, int64_t slots) { return plan_winograd(args, 2, slots); },
     plan_tiling,
@@ -48,6 +54,11 @@ constexpr PlanTiling<ConvArgs> kForwardTiling[] = {
 static_assert(std::size(kForward) == std::size(kForwardTiling));
 
 constexpr Implementation<Problem, ConvWeightGradArgs> kWeightGrad[] = {
+    {"depthwise", [](const Problem& p, const KernelTable&) { return refuse_depthwise_weight_grad(p); },
+     [](const Problem& p, const KernelTable& t) -> const Entry<ConvWeightGradArgs>& {
+       return t.conv_weight_grad_depthwise[p.dtype];
+     },
+     nullptr, [](const Problem& p, const KernelTable&) { return avoid_depthwise(p); }},
     {"winograd4", [](const Problem& p, const KernelTable&) { return refuse_winograd(p, 4); },
      [](const Problem& p, const KernelTable& t) -> const Entry<ConvWeightGradArgs>& {
        return t.conv_weight_grad_winograd4[p.dtype];
@@ -70,6 +81,7 @@ constexpr Implementation<Problem, ConvWeightGradArgs> kWeightGrad[] = {
      nullptr},
 };
 constexpr PlanTiling<ConvWeightGradArgs> kWeightGradTiling[] = {
+    plan_depthwise,
     [](ConvWeightGradArgs* args, int64_t, int64_t slots) { return plan_winograd(args, 4, slots); },
     [](ConvWeightGradArgs* args, int64_t, int64_t slots) { return plan_winograd(args, 2, slots); },
     plan_tiling,

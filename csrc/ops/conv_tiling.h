@@ -24,4 +24,11 @@ int64_t plan_winograd(ConvWeightGradArgs* args, int64_t out, int64_t slots);
 const char* refuse_winograd(const ConvProblem& problem, int64_t out);
 const char* avoid_winograd(const ConvProblem& problem, int64_t out);
 
+// A few channels a group, straight from their planes.
+int64_t plan_depthwise(ConvArgs* args, int64_t size, int64_t slots);
+int64_t plan_depthwise(ConvWeightGradArgs* args, int64_t size, int64_t slots);
+const char* refuse_depthwise(const ConvProblem& problem);
+const char* avoid_depthwise(const ConvProblem& problem);
+const char* refuse_depthwise_weight_grad(const ConvProblem& problem);
+
 }  // namespace markone

@@ -202,13 +202,78 @@ void conv_block(const Conv<T>& conv, const T* base, const T* weights, T* y, cons
       const T* a = weights + start * k;
       out.y = y + start * at.channel;
       if (bias) out.bias = bias + start;
-      with_rows<kVecs == kTileVecs ? kTileRows : 2>(panels.rows(i), [&]<int kRows>() {
+      with_rows<kTileRows>(panels.rows(i), [&]<int kRows>() {
         if (whole)
           conv_tile<T, kRows, kVecs>(k, a, OffsetB<T>{base + p, conv.offsets}, out);
         else
           conv_tile<T, kRows, kVecs>(k, a, OffsetEdgeB<T>{base + p, conv.offsets, width}, out);
       });
     }
+  }
+}
+
+// With one output channel or two there are no rows of weights to share an input: kHigh rows of one vector of
+// outputs at a time, each straight from the input.
+inline constexpr int kHighRows = 8;
+
+template <class T, int kHigh, bool kWhole>
+__attribute__((noinline)) void few_tile(int64_t k, const T* w, int64_t w_step, const T* x,
+                                        const int64_t* offset, int64_t x_row, T* y, int64_t y_row,
+                                        int64_t y_col, int64_t lanes, const T* bias, bool from_y) {
+  using V = Vec<T>;
+  V acc[kHigh];
+  alignas(64) T buffer[V::kLanes];
+  V(0).store(buffer);
+#pragma GCC unroll 8
+  for (int i = 0; i < kHigh; ++i) {
+    acc[i] = V(0);
+    if (!from_y) continue;
+    for (int64_t j = 0; j < lanes; ++j) buffer[j] = y[i * y_row + j * y_col];
+    acc[i] = V::load(buffer);
+  }
+  for (int64_t l = 0; l < k; ++l) {
+    const V weight(w[l * w_step]);
+    const T* from = x + offset[l];
+#pragma GCC unroll 8
+    for (int i = 0; i < kHigh; ++i)
+      acc[i] = fma(weight, kWhole ? V::load(from + i * x_row) : V::load(from + i * x_row, lanes), acc[i]);
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < kHigh; ++i) {
+    const V sum = bias ? acc[i] + V(*bias) : acc[i];
+    T* const to = y + i * y_row;
+    if (y_col == 1) {
+      store_first(sum, to, lanes);
+    } else {
+      sum.store(buffer);
+      for (int64_t j = 0; j < lanes; ++j) to[j * y_col] = buffer[j];
+    }
+  }
+}
+
+template <class T>
+void few_rows(const Conv<T>& conv, const T* base, const T* weights, T* y, const T* bias, int64_t k,
+              int64_t rows, int64_t out_h, int64_t out_w, bool first, bool copied) {
+  constexpr int64_t kN = kLanes<T>;
+  const ConvStrides& at = conv.args->y_at;
+  const int64_t x_row = conv.args->image.tiling.width;
+  const int64_t count = parts(out_h, kHighRows), high = out_h / count, longer = out_h % count;
+  for (int64_t i = 0, h = 0; i < count; ++i) {
+    const int height = static_cast<int>(high + (i < longer));
+    for (int64_t w = 0; w < out_w; w += kN) {
+      // The last ones again with those before them, unless that would add to a sum twice.
+      if (w > 0 && w + kN > out_w && first) w = out_w - kN;
+      const int64_t lanes = smaller(kN, out_w - w);
+      for (int64_t m = 0; m < rows; ++m) {
+        with_rows<kHighRows>(height, [&]<int kHigh>() {
+          const auto tile = copied || lanes == kN ? few_tile<T, kHigh, true> : few_tile<T, kHigh, false>;
+          tile(k, weights + m, rows, base + h * x_row + w, conv.offsets, x_row,
+               y + m * at.channel + h * at.h + w * at.w, at.h, at.w, lanes, bias ? bias + m : nullptr,
+               !first);
+        });
+      }
+    }
+    h += height;
   }
 }
 
@@ -244,7 +309,7 @@ void conv_chunk(void* context, int64_t chunk, int slot) {
       fill_planes(image, planes, x, c0, channels, d0, h0, w0, out_h);
     else
       base = x + c0 * image.x.channel + d0 * image.x.d + h0 * image.x.h + w0 * image.x.w;
-    const auto multiply_block = rows <= 2 ? conv_block<T, kWideVecs> : conv_block<T, kTileVecs>;
+    const auto multiply_block = rows <= 2 ? few_rows<T> : conv_block<T, kTileVecs>;
     multiply_block(conv, base, weights, y, last ? bias : nullptr, k, rows, out_h, out_w, c0 == 0, copied);
     weights += k * rows;
     c0 += channels;
@@ -283,6 +348,7 @@ MO_ISA_END
 namespace markone::MARKONE_ISA {
 
 void fill_conv_weight_grad(ConvKernels* table);
+void fill_conv_depthwise(ConvKernels* table);
 void fill_conv_weight_grad_winograd(ConvKernels* table);
 void fill_conv_winograd(ConvKernels* table);
 void fill_unfold(ConvKernels* table);
@@ -291,6 +357,7 @@ void fill_conv(ConvKernels* table) {
   table->conv_implicit[kF32] = {conv_implicit<float>, MO_KERNEL_NAME("conv_implicit_f32")};
   table->conv_implicit[kF64] = {conv_implicit<double>, MO_KERNEL_NAME("conv_implicit_f64")};
   fill_conv_weight_grad(table);
+  fill_conv_depthwise(table);
   fill_conv_weight_grad_winograd(table);
   fill_conv_winograd(table);
   fill_unfold(table);

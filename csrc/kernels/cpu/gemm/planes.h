@@ -17,6 +17,22 @@ MO_INLINE void zero_run(T* to, int64_t n) {
   for (int64_t i = 0; i < n; i += kLanes<T>) Vec<T>(0).store(to + i);
 }
 
+template <class V, int... kI>
+MO_INLINE V every_second(V a, V b, Ints<kI...>) {
+  return V(__builtin_shufflevector(a.v, b.v, (2 * kI)...));
+}
+// The lanes 0, 2, 4, .. of a and b.
+template <class V>
+MO_INLINE V every_second(V a, V b) {
+  return every_second(a, b, typename CountTo<V::kLanes>::Type());
+}
+
+// The first n numbers, any n.
+template <class T>
+MO_INLINE Vec<T> load_most(const T* p, int64_t n) {
+  return n >= kLanes<T> ? Vec<T>::load(p) : n > 0 ? Vec<T>::load(p, n) : Vec<T>(0);
+}
+
 // n numbers, and up to a vector more of anything.
 template <class T>
 MO_INLINE void copy_run(T* to, const T* from, int64_t n, int64_t stride) {
@@ -25,7 +41,15 @@ MO_INLINE void copy_run(T* to, const T* from, int64_t n, int64_t stride) {
     for (; i + kLanes<T> <= n; i += kLanes<T>) Vec<T>::load(from + i).store(to + i);
     if (i < n) Vec<T>::load(from + i, n - i).store(to + i);
   } else {
-    for (int64_t i = 0; i < n; ++i) to[i] = from[i * stride];
+    int64_t i = 0;
+    if (stride == 2) {
+      for (; i < n; i += kLanes<T>) {
+        const int64_t left = 2 * (n - i) - 1;
+        const T* p = from + 2 * i;
+        every_second(load_most(p, left), load_most(p + kLanes<T>, left - kLanes<T>)).store(to + i);
+      }
+    }
+    for (; i < n; ++i) to[i] = from[i * stride];
   }
 }
 

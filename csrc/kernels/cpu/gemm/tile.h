@@ -68,22 +68,29 @@ MO_INLINE void copy_few(T* to, const T* from, int64_t n) {
       to += 8, from += 8;
     }
   }
-  if (n & 4) {
-    __builtin_memcpy(to, from, 4 * sizeof(T));
-    to += 4, from += 4;
+  if constexpr (kLanes<T> > 4) {
+    if (n & 4) {
+      __builtin_memcpy(to, from, 4 * sizeof(T));
+      to += 4, from += 4;
+    }
   }
-  if (n & 2) {
-    __builtin_memcpy(to, from, 2 * sizeof(T));
-    to += 2, from += 2;
+  if constexpr (kLanes<T> > 2) {
+    if (n & 2) {
+      __builtin_memcpy(to, from, 2 * sizeof(T));
+      to += 2, from += 2;
+    }
   }
   if (n & 1) *to = *from;
 }
 
-// The first n lanes. Through the stack: a masked store of AVX2 takes as long as a dozen whole ones on some
-// machines.
+// The first n lanes. Before AVX-512 through the stack: a masked store of AVX2 takes as long as a dozen whole
+// ones on some machines.
 template <class T>
 MO_INLINE void store_first(Vec<T> v, T* to, int64_t n) {
   if (n == kLanes<T>) return v.store(to);
+#if defined(MARKONE_ISA_avx512)
+  return v.store(to, n);
+#endif
   alignas(64) T lanes[kLanes<T>];
   v.store(lanes);
   copy_few(to, lanes, n);
