@@ -46,6 +46,7 @@ from markone.models.resnet import (
     resnet50,
     resnet56,
 )
+from markone.models.transfer import freeze, new_head
 from markone.models.vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 from markone.models.weights import load_weights, read_weights
 from markone.models.zfnet import ZFNet, zfnet, zfnet_wide
@@ -71,6 +72,7 @@ __all__ = [
     "alexnet_torchvision",
     "alexnet_ungrouped",
     "conv_pattern",
+    "freeze",
     "get",
     "googlenet",
     "googlenet_loss",
@@ -81,6 +83,7 @@ __all__ = [
     "load_weights",
     "names",
     "neocognitron",
+    "new_head",
     "plain18",
     "plain20",
     "plain34",
