@@ -109,8 +109,8 @@ def test_greedy_transfer():
         {"tree", "deer"},
     ]
     transfer = annotation.KeywordTransfer(3, neighbours=4).fit(keywords)
-    # The first neighbour gives sky (3 images) before jet (2). Then: sea stands beside sky twice and two of the
-    # three others have it (4), sun once and one (1), tree never (0).
+    # The first neighbour gives sky (3 images) before jet (2). Then: sea stands beside sky twice and two of
+    # the three others have it (4), sun once and one (1), tree never (0).
     assert transfer.predict(np.array([[0.0, 1, 2, 3, 9, 9]])) == [["sky", "jet", "sea"]]
     # Beside jet: smoke once, one neighbour.
     assert transfer.predict(np.array([[0.0, 9, 9, 2, 1, 3]])) == [["sky", "jet", "smoke"]]
