@@ -3,7 +3,9 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <chrono>
 #include <string>
+#include <thread>
 
 #include "core/array.h"
 #include "core/device.h"
@@ -16,6 +18,19 @@ namespace markone::bind {
 // What Python sees as markone.dtype; one object a type.
 struct DTypeObject {
   DType value;
+};
+
+// Around taking the GIL. While the interpreter ends, CPython before 3.14 ends a thread that asks for it, by
+// unwinding its stack, and in a destructor that would abort the process: the thread stays here instead.
+class StaysAtExit {
+ public:
+  void passed() { passed_ = true; }
+  ~StaysAtExit() {
+    while (!passed_) std::this_thread::sleep_for(std::chrono::hours(1));
+  }
+
+ private:
+  bool passed_ = false;
 };
 
 // One function a file, called by module.cpp.

@@ -37,7 +37,9 @@ bool interpreter_runs() {
 // Outside memory may be given back by any thread; after the interpreter's end it is left alone.
 void drop_owner(void* owner) {
   if (!interpreter_runs()) return;
+  StaysAtExit guard;
   const PyGILState_STATE state = PyGILState_Ensure();
+  guard.passed();
   Py_DECREF(static_cast<PyObject*>(owner));
   PyGILState_Release(state);
 }
@@ -172,7 +174,9 @@ template <class Managed>
 void call_deleter(void* context) {
   auto* managed = static_cast<Managed*>(context);
   if (!managed->deleter || !interpreter_runs()) return;
+  StaysAtExit guard;
   const PyGILState_STATE state = PyGILState_Ensure();  // the producer may be Python
+  guard.passed();
   managed->deleter(managed);
   PyGILState_Release(state);
 }

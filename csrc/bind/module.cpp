@@ -65,7 +65,11 @@ void translate(std::exception_ptr pointer) {
 
 // Long kernels run without the GIL. A thread that does not hold it (inside a replay) has nothing to give.
 void* release_gil() { return PyGILState_Check() ? PyEval_SaveThread() : nullptr; }
-void take_gil(void* state) { PyEval_RestoreThread(static_cast<PyThreadState*>(state)); }
+void take_gil(void* state) {
+  StaysAtExit guard;
+  PyEval_RestoreThread(static_cast<PyThreadState*>(state));
+  guard.passed();
+}
 
 }  // namespace
 }  // namespace markone::bind

@@ -161,6 +161,31 @@ def test_no_race_under_thread_sanitizer(tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (0, "every chunk ran once\n"), result.stderr[-3000:]
 
 
+@pytest.mark.parametrize("call", ["x @ x", "program.replay()"])
+def test_a_thread_at_work_when_python_ends_does_not_abort(call: str) -> None:
+    """CPython ends such a thread by unwinding, which a destructor on its stack would turn into an abort."""
+    code = f"""
+import sys, threading, time
+import markone as mo
+from markone import _C
+x = mo.ones(400, 400)
+program = _C.Program()
+_C.begin_recording(program)
+y = x @ x
+_C.end_recording()
+began = threading.Event()
+def work():
+    while True:
+        {call}
+        began.set()
+threading.Thread(target=work, daemon=True).start()
+began.wait()
+sys.exit(3)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stderr) == (3, "")
+
+
 def test_subnormals_are_flushed_and_the_callers_mode_is_put_back() -> None:
     tiny = np.array([1e-40, -1e-40], np.float32)
     got = harness.numpy(_C.mul(harness.array(tiny), 1.0))

@@ -343,3 +343,9 @@ def test_bad_input():
     }.items():
         with pytest.raises((RuntimeError, ValueError, IndexError), match=name):
             call()
+
+
+@pytest.mark.parametrize(("count", "kind"), [(-1, RuntimeError), (2**62, ValueError)])
+def test_a_wrong_number_of_powers(count: int, kind: type) -> None:
+    with pytest.raises(kind, match=r"\w+"):
+        mo.vander(mo.ones(3), count)

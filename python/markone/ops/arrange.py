@@ -469,8 +469,10 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     if tensor_arg("vander", x).ndim != 1:
         raise RuntimeError(f"vander: wants a vector, got shape {list(x.shape)}")
     n = x.shape[0] if N is None else N
-    powers = range(n) if increasing else range(n - 1, -1, -1)
-    exponents = Tensor(_C.cast(_C.from_numpy(np.array(list(powers), np.int64)), x.dtype))
+    if n < 0:
+        raise RuntimeError(f"vander: N must be non-negative, got {n}")
+    powers = np.arange(n, dtype=np.int64)
+    exponents = Tensor(_C.cast(_C.from_numpy(powers if increasing else powers[::-1]), x.dtype))
     return binary["pow"](expand(unsqueeze(x, 1), (x.shape[0], n)), exponents)
 
 
