@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from markone import datasets
+from markone.cli import train as cli_train
 from markone.cli.main import main
 from markone.cli.train import Config, new_folder
 from markone.train import checkpoint
@@ -205,7 +207,9 @@ def fails(capsys, *arguments, code=2):
         (["lenet5", "--batch-size", "-3"], "got --batch-size -3, wants 1 or more"),
         (["lenet5", "--lr", "nan"], "got --lr nan, wants a number above 0"),
         (["lenet5", "--seed", "-1"], "got --seed -1, wants 0 to 2^63 - 1"),
-        (["lenet5", "--threads", "0"], "got --threads 0, wants 1 or more"),
+        (["lenet5", "--device", "tpu"], "got --device tpu, wants cpu or cuda"),
+        (["lenet5", "--threads", "0"], "got --threads 0, wants 1 to 256"),
+        (["lenet5", "--threads", str(2**64)], f"got --threads {2**64}, wants 1 to 256"),
         (["--resume", "nowhere"], "--resume nowhere: no run is there: cannot read nowhere/config.json"),
         (["--resume", "a", "--out", "b"], "--out b and --resume a exclude each other"),
     ],
@@ -215,11 +219,52 @@ def test_wrong_options(capsys, arguments, text):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["trian"], ["train", "lenet5", "--epochs", "many"], ["train", "--device", "tpu"]]
+    ("arguments", "text"),
+    [
+        (["trian"], "trian"),
+        (["train", "lenet5", "--epochs", "many"], "--epochs: got 'many', wants a whole number"),
+        (["train", "lenet5", "--epochs", "None"], "--epochs: got 'None', wants a whole number"),
+        (["train", "lenet5", "--lr", "x"], "--lr: got 'x', wants a number"),
+        (["train", "--resume"], "--resume"),
+    ],
 )
-def test_wrong_syntax_exits_with_2(capsys, arguments):
+def test_wrong_syntax_exits_with_2(capsys, arguments, text):
     assert main(arguments) == 2
-    assert "Traceback" not in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert text in err and "Traceback" not in err and "NoneType" not in err
+
+
+def test_help_does_not_show_none(capsys):
+    assert main(["train", "--help"]) == 0
+    assert "None" not in capsys.readouterr().out
+
+
+def test_ctrl_c_while_testing_says_how_to_go_on(straight, capsys, monkeypatch):
+    def interrupted(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_train, "_test", interrupted)
+    line = fails(capsys, "--resume", straight[0], code=130)
+    assert f"test it with: markone train --resume {straight[0]}" in line
+
+
+def test_too_few_images(capsys, monkeypatch, tmp_path):
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    for part in ("train", "t10k"):
+        datasets.write_idx(folder / f"{part}-images-idx3-ubyte", np.zeros((100, 28, 28), np.uint8))
+        datasets.write_idx(folder / f"{part}-labels-idx1-ubyte", np.zeros(100, np.uint8))
+    monkeypatch.setenv("MARKONE_DATA", str(tmp_path))
+    line = fails(capsys, "lenet5", "--data", "mnist", "--out", tmp_path / "run", code=1)
+    assert "100 examples, of which 5000 are held out" in line and not (tmp_path / "run").exists()
+
+
+def test_the_run_keeps_the_whole_path_of_its_data(monkeypatch, tmp_path):
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MARKONE_DATA", "data")
+    main(["train", "lenet5", "--epochs", "1", "--out", "run"])
+    assert json.loads(Path("run/config.json").read_text())["data_folder"] == str(tmp_path / "data")
 
 
 @pytest.mark.parametrize(

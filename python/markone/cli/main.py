@@ -6,13 +6,40 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import tyro
 
 from markone.cli.errors import UsageError
 
 __all__ = ["main"]
+
+
+def _word(kind: type, wanted: str = "") -> Any:
+    """One word of the command line, read by `kind`; the name None has no meaning here."""
+
+    def read(words: list[str]) -> Any:
+        try:
+            return kind(words[0])
+        except ValueError:
+            raise ValueError(f"got '{words[0]}', wants {wanted}") from None
+
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="",
+        instance_from_str=read,
+        is_instance=lambda value: value is None or isinstance(value, kind),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+def _shown(metavar: str) -> Any:
+    """How help shows an option: its text says what the default means."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+
+
+_INT, _FLOAT = _word(int, "a whole number"), _word(float, "a number")
+_TEXT, _PATH = _word(str), _word(Path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,19 +49,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
 
     def train(
-        system: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="SYSTEM")] = None,
+        system: Annotated[str | None, tyro.conf.Positional, _TEXT, _shown("SYSTEM")] = None,
         *,
-        data: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None,
-        epochs: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
-        seed: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
-        out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
-        resume: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
-        batch_size: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
-        lr: Annotated[float | None, tyro.conf.arg(metavar="RATE")] = None,
-        device: Annotated[Literal["cpu", "cuda"] | None, tyro.conf.arg(metavar="cpu|cuda")] = None,
-        threads: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
-        save_seconds: Annotated[float, tyro.conf.arg(metavar="SECONDS")] = 30.0,
-        images: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+        data: Annotated[str | None, _TEXT, _shown("NAME")] = None,
+        epochs: Annotated[int | None, _INT, _shown("N")] = None,
+        seed: Annotated[int | None, _INT, _shown("N")] = None,
+        out: Annotated[Path | None, _PATH, _shown("DIR")] = None,
+        resume: Annotated[Path | None, _PATH, _shown("DIR")] = None,
+        batch_size: Annotated[int | None, _INT, _shown("N")] = None,
+        lr: Annotated[float | None, _FLOAT, _shown("RATE")] = None,
+        device: Annotated[str | None, _TEXT, _shown("cpu|cuda")] = None,
+        threads: Annotated[int | None, _INT, _shown("N")] = None,
+        save_seconds: Annotated[float, _FLOAT, _shown("SECONDS")] = 30.0,
+        images: Annotated[Path | None, _PATH, _shown("DIR")] = None,
     ) -> None:
         """Train a system on a data set, then test it.
 
@@ -52,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lr: The learning rate at the start.
             device: Where to compute (default: cpu).
             threads: Of the kernels (default: the cores that this process may use); changes no result.
-            save_seconds: How often to save within an epoch; each epoch is saved anyway.
+            save_seconds: How often to save within an epoch (default: 30); each epoch is saved anyway.
             images: The pictures of --data imagenet-folder: DIR/train/CLASS/* and DIR/val/CLASS/*, or
                 DIR/CLASS/* (a tenth each is then held out to validate and to test).
         """
@@ -124,16 +151,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         group: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="GROUP")],
         *,
         case: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = (),
-        threads: Annotated[int, tyro.conf.arg(metavar="N")] = 1,
-        rounds: Annotated[int, tyro.conf.arg(metavar="N")] = 15,
+        threads: Annotated[int, _INT, _shown("N")] = 1,
+        rounds: Annotated[int, _INT, _shown("N")] = 15,
     ) -> None:
         """Time markone beside the peers that are installed, alternately, and print the ratios.
 
         Args:
             group: What to time: startup (import) or step (training steps).
             case: Only these cases of the group.
-            threads: Of every library.
-            rounds: How often each takes its turn.
+            threads: Of every library (default: 1).
+            rounds: How often each takes its turn (default: 15).
         """
         from markone.cli.bench import run
 

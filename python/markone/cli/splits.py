@@ -50,6 +50,11 @@ def _parts(make: Callable[..., Any], plain: Any, augmented: Any, validation: int
     from markone.data.random import permutation
 
     train, held_out = make(True, augmented), make(True, plain)
+    if len(train) <= validation:
+        raise ValueError(
+            f"the training data has {len(train)} examples, of which {validation} are held out to validate: "
+            "nothing is left to train on"
+        )
     order = permutation(len(train), 5).tolist()
     return Splits(
         Subset(train, order[:-validation]),

@@ -63,9 +63,10 @@ class Config:
 def run(options: Options) -> None:
     """Trains (or goes on), tests, and prints the result as the last line."""
     if options.threads is not None:
-        if options.threads < 1:
-            raise UsageError(f"got --threads {options.threads}, wants 1 or more")
-        _C.set_num_threads(options.threads)
+        try:
+            _C.set_num_threads(options.threads)
+        except (ValueError, TypeError):  # a type error where it does not fit into an int
+            raise UsageError(f"got --threads {options.threads}, wants 1 to 256") from None
     if not options.save_seconds > 0:
         raise UsageError(f"got --save-seconds {options.save_seconds:g}, wants a number above 0")
     config = _resumed_config(options) if options.resume is not None else _new_config(options)
@@ -89,7 +90,12 @@ def run(options: Options) -> None:
         raise Interrupted(
             f"{stop}; resume with: markone train --resume {folder}", stop.exit_code - 128
         ) from None
-    _test(config, splits, trainer, loaders["test"], folder)
+    try:
+        _test(config, splits, trainer, loaders["test"], folder)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted after the training, which is saved; test it with: markone train --resume {folder}"
+        ) from None
 
 
 # -- Options
@@ -111,7 +117,9 @@ def _new_config(options: Options) -> Config:
     if data not in recipes:
         raise UsageError(f"there is no recipe for {options.system} on {data}, only on {', '.join(recipes)}")
     recipe = recipes[data]
-    device = options.device or "cpu"
+    device = "cpu" if options.device is None else options.device
+    if device not in ("cpu", "cuda"):
+        raise UsageError(f"got --device {device}, wants cpu or cuda")
     if device == "cuda" and not _C.build_info()["cuda"]:
         raise UsageError("got --device cuda, but this markone was built without CUDA; wants --device cpu")
     config = Config(
@@ -122,7 +130,7 @@ def _new_config(options: Options) -> Config:
         lr=recipe.lr if options.lr is None else options.lr,
         seed=0 if options.seed is None else options.seed,
         device=device,
-        data_folder=os.environ.get("MARKONE_DATA") or None,
+        data_folder=os.path.abspath(folder) if (folder := os.environ.get("MARKONE_DATA")) else None,
         version=_C.__version__,
         isa=_C.isa(),
         images=None if options.images is None else str(options.images.absolute()),
