@@ -309,3 +309,18 @@ def test_progress_has_a_row_an_epoch_and_a_bar_on_terminals(
     assert [line.split()[0] for line in lines[1:]] == ["1", "2"]
     assert len({len(line) for line in lines}) == 1
     assert ("epoch 2/2" in err) == terminal
+
+
+def test_a_callback_that_fails_at_the_end_hides_nothing(make_trainer, make_loaders):
+    class Picture(train.Callback):
+        def on_fit_end(self, trainer):
+            raise OSError("disk full")
+
+    class Stop(train.Callback):
+        def on_step_end(self, trainer):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(train.Interrupted, match="in epoch 1 after step 1"):
+        make_trainer(Picture(), Stop()).fit(*make_loaders(), epochs=1)
+    with pytest.raises(OSError, match="disk full"):
+        make_trainer(Picture()).fit(*make_loaders(), epochs=1)

@@ -15,6 +15,23 @@ if TYPE_CHECKING:
 __all__ = ["restore", "state_of"]
 
 
+_KEYS = (
+    *(
+        "model",
+        "optimizers",
+        "schedulers",
+        "ema",
+        "gathered",
+        "gradients",
+        "loader",
+        "random",
+        "epoch_random",
+    ),
+    *("epoch", "step", "position", "steps_done", "elapsed", "sums", "metrics", "history", "should_stop"),
+    "callbacks",
+)
+
+
 def state_of(trainer: Trainer) -> dict[str, Any]:
     """Networks, optimisers, schedules, averages, half-gathered gradients, random state, loader, figures."""
     loader = trainer.train_loader
@@ -44,7 +61,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
 
 def restore(trainer: Trainer, state: dict[str, Any], path: Any) -> None:
     """Puts what `state_of` gave into a Trainer that was made as that one was."""
-    missing = [key for key in ("model", "optimizers", "random", "epoch", "history") if key not in state]
+    missing = [key for key in _KEYS if key not in state]
     if missing:
         raise checkpoint.CheckpointError(f"checkpoint: {path} is not of a Trainer: it has no '{missing[0]}'")
     checkpoint.check_model(state["model"], trainer.model, path)

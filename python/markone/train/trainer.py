@@ -11,7 +11,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from markone.amp import GradScaler
@@ -309,20 +309,28 @@ class Trainer:
                 self._call("on_fit_begin")
                 while self.epoch < epochs and not self.should_stop:
                     self._run_epoch()
-        except Interrupted:
-            self._elapsed += time.perf_counter() - self._epoch_start
-            self._epoch_start = time.perf_counter()
-            self._call("on_interrupt")
-            where = f"in epoch {self.epoch + 1} after step {self.step}"
-            saved = (
-                f"saved to {self.saved_to}" if self.saved_to else "nothing was saved (no Checkpoint callback)"
-            )
-            raise Interrupted(
-                f"interrupted {where}; {saved}", self._signals.caught or signal.SIGINT
-            ) from None
-        finally:
-            self._call("on_fit_end")
+        except BaseException as error:
+            if isinstance(error, Interrupted):
+                error = self._interrupted()
+            # A callback that fails now, its picture on a full disk, must not hide what went wrong.
+            for hook in self._hooks["on_fit_end"]:
+                with suppress(Exception):
+                    hook(self)
+            raise error from error.__cause__
+        self._call("on_fit_end")
         return self.history
+
+    def _interrupted(self) -> BaseException:
+        """Lets the callbacks save; what to raise: how far it came, or why it could not be saved."""
+        self._elapsed += time.perf_counter() - self._epoch_start
+        self._epoch_start = time.perf_counter()
+        try:
+            self._call("on_interrupt")
+        except Exception as error:
+            return error
+        where = f"in epoch {self.epoch + 1} after step {self.step}"
+        saved = f"saved to {self.saved_to}" if self.saved_to else "nothing was saved (no Checkpoint callback)"
+        return Interrupted(f"interrupted {where}; {saved}", self._signals.caught or signal.SIGINT)
 
     def evaluate(self, loader: Iterable[Any], metrics: Sequence[Metric] | None = None) -> dict[str, float]:
         """The mean of each figure of `eval_step` over `loader`, and `metrics` (default: the Trainer's)."""
