@@ -171,3 +171,27 @@ def test_import_is_light():
     assert len(loaded) <= MOST_MODULES, f"`import markone` loads {len(loaded)} modules: {loaded}"
     assert "markone._C" in loaded
     assert "numpy" in before
+
+
+def peers_in(source: str) -> list[str]:
+    """The libraries among what `source` imports, at whatever place, that markone is measured against."""
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.append(node.module or "")
+    return [name for name in names if name.split(".")[0] in ("torch", "torchvision", "tensorflow", "jax")]
+
+
+def test_peers_are_imported_by_benchmarks_alone():
+    assert set(peers_in("def f():\n    from torch.nn import Linear\nimport numpy, jax")) == {
+        "torch.nn",
+        "jax",
+    }
+    found = {
+        str(path.relative_to(PACKAGE)): peers
+        for path in PACKAGE.rglob("*.py")
+        if path.relative_to(PACKAGE).parts[0] != "bench" and (peers := peers_in(path.read_text("utf-8")))
+    }
+    assert not found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -349,3 +350,15 @@ def test_bad_input():
 def test_a_wrong_number_of_powers(count: int, kind: type) -> None:
     with pytest.raises(kind, match=r"\w+"):
         mo.vander(mo.ones(3), count)
+
+
+def test_triangles_of_every_shape() -> None:
+    for row, col, offset in itertools.product(range(4), range(4), range(-5, 6)):
+        matrix = np.ones((row, col))
+        for ours, theirs in ((mo.tril_indices, np.tril), (mo.triu_indices, np.triu)):
+            want = np.stack(np.nonzero(theirs(matrix, offset)))
+            np.testing.assert_array_equal(ours(row, col, offset).numpy(), want, str((row, col, offset)))
+    for ours in (mo.tril_indices, mo.triu_indices):
+        with pytest.raises((MemoryError, ValueError), match="empty"):
+            ours(2**31, 2**31)
+    assert mo.tril_indices(2**31, 2, 2 - 2**31).tolist() == [[2**31 - 2, 2**31 - 1, 2**31 - 1], [0, 0, 1]]

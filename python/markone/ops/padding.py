@@ -99,6 +99,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         sides = [index(n) for n in pad]
     except TypeError:
         raise TypeError(f"pad: pad is {pad!r}, wants integers, two a dimension") from None
+    if any(not -(2**61) < n < 2**61 for n in sides):
+        raise RuntimeError(f"pad: pad is {pad!r}, wants numbers below 2^61")
     if len(sides) % 2 or len(sides) // 2 > x.ndim:
         raise RuntimeError(
             f"pad: got {len(sides)} numbers for an input of {x.ndim} dimensions (shape {list(x.shape)}), "
