@@ -36,6 +36,7 @@ from . import softmax as _softmax
 from . import sort as _sort
 from . import special as _special
 from . import statistics as _statistics
+from . import triangles as _triangles
 from . import unique as _unique
 from .elementwise import functions as _elementwise
 
@@ -68,6 +69,7 @@ _MODULES = (
     _sort,
     _special,
     _statistics,
+    _triangles,
     _unique,
 )
 # Public functions by name: every family's own but its HELPERS, and the elementwise list's.
