@@ -60,7 +60,7 @@ def test_the_environment_sets_the_number() -> None:
     for bad in ("0", "two", "300", "1.5"):
         result = child(code, MARKONE_NUM_THREADS=bad)
         assert result.returncode == 1
-        assert f"ValueError: MARKONE_NUM_THREADS: '{bad}' is not a number from 1 to 256" in result.stderr
+        assert f"Error: MARKONE_NUM_THREADS: '{bad}' is not a number from 1 to 256" in result.stderr
 
 
 def test_several_python_threads_at_once() -> None:
