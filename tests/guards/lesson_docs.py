@@ -1,6 +1,7 @@
 """Writes docs/tutorials/NAME.md for every lesson: its text, its code, and what it printed.
 
-``python tests/guards/lesson_docs.py [NAME ...]`` runs lessons in full and puts pictures beside the text.
+``python tests/guards/lesson_docs.py [NAME ...]`` runs lessons in full and puts pictures beside the text;
+with ``--text`` first it runs nothing and keeps what the pages say was printed.
 """
 
 from __future__ import annotations
@@ -50,8 +51,17 @@ def write(lesson: lessons.Lesson) -> None:
     (DOCS / f"{lesson.name}.md").write_text(text, encoding="utf-8")
 
 
+def write_text(lesson: lessons.Lesson) -> None:
+    """Puts the lesson's present text and code above what an earlier run printed."""
+    path = DOCS / f"{lesson.name}.md"
+    _, mark, printed = path.read_text(encoding="utf-8").partition("\n## What it printed\n")
+    path.write_text(text_and_code(lesson) + mark + printed, encoding="utf-8")
+
+
 if __name__ == "__main__":
+    keep = "--text" in sys.argv
+    named = [name for name in sys.argv[1:] if name != "--text"]
     for one in lessons.lessons():
-        if len(sys.argv) == 1 or one.name in sys.argv[1:]:
-            write(one)
+        if not named or one.name in named:
+            (write_text if keep else write)(one)
     (DOCS / "README.md").write_text(index(), encoding="utf-8")

@@ -1,8 +1,15 @@
 """Automatic differentiation: the graph, the modes, gradient checks and functions of one's own."""
 
+from typing import TYPE_CHECKING
+
 from .engine import backward, grad
+from .gradcheck import gradcheck, gradgradcheck  # now, as the module of that name would take its place
 from .graph import Node
 from .modes import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+
+if TYPE_CHECKING:
+    from .function import Function
+    from .step import step_backward
 
 __all__ = [
     "Function",
@@ -22,8 +29,6 @@ __all__ = [
 
 _LAZY = {
     "Function": "function",
-    "gradcheck": "gradcheck",
-    "gradgradcheck": "gradcheck",
     "GradcheckError": "gradcheck",
     "detect_anomaly": "anomaly",
     "set_detect_anomaly": "anomaly",

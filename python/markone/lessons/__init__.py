@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markone import ops
 from markone.lessons.page import Page
 
 __all__ = ["COURSE", "Lesson", "Page", "find", "lessons"]
@@ -18,6 +19,13 @@ __all__ = ["COURSE", "Lesson", "Page", "find", "lessons"]
 # In the order of the course: its parts, and the lessons of each.
 COURSE: dict[str, tuple[str, ...]] = {
     "Single units": ("threshold_unit", "perceptron", "two_perceptrons", "delta_rule", "logistic_regression"),
+    "Multilayer perceptrons and training": (
+        "activations",
+        "backprop_example",
+        "backpropagation",
+        "gradient_checking",
+        "mlp_digits",
+    ),
 }
 
 
@@ -42,7 +50,12 @@ class Lesson:
             else:
                 page.text(paragraph)
             page.print()
-        module.lesson(page)
+        state = ops.get_rng_state()
+        ops.manual_seed(seed)
+        try:
+            module.lesson(page)
+        finally:
+            ops.set_rng_state(state)
         return page
 
 

@@ -8,15 +8,20 @@ from markone.viz.confusion import confusion_table
 from markone.viz.curves import learning_curve, learning_rates
 from markone.viz.decision import Animation, decision_boundary, decision_history
 from markone.viz.figure import save
-from markone.viz.lines import lines
+from markone.viz.images import images
+from markone.viz.lines import lines, panels
+from markone.viz.network import network
 
 __all__ = [
     "Animation",
     "confusion_table",
     "decision_boundary",
     "decision_history",
+    "images",
     "learning_curve",
     "learning_rates",
     "lines",
+    "network",
+    "panels",
     "save",
 ]

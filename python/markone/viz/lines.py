@@ -11,30 +11,13 @@ from markone.viz.decision import CLASS_COLOURS
 from markone.viz.figure import INK, new_figure, style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Curves = Mapping[str, Sequence[float] | np.ndarray | tuple[Any, Any]]
 
-def lines(
-    curves: Mapping[str, Sequence[float] | np.ndarray | tuple[Any, Any]],
-    x: str = "epoch",
-    y: str = "",
-    title: str = "",
-    log: bool = False,
-    points: bool = False,
-) -> Figure:
-    """Named curves in one picture.
 
-    Args:
-        curves: values by name, against 0, 1, …; or (x values, y values) by name.
-        x, y: what the axes show.
-        title: printed above.
-        log: a logarithmic y axis.
-        points: mark each value.
-    """
-    if not curves:
-        raise ValueError("lines: got no curve")
-    figure = new_figure(6.4, 3.9)
-    axes = figure.subplots()
+def _draw(axes: Axes, curves: Curves, points: bool, legend: bool) -> None:
     for i, (name, values) in enumerate(curves.items()):
         across, up = values if isinstance(values, tuple) else (range(len(values)), values)
         axes.plot(
@@ -47,12 +30,86 @@ def lines(
             label=name,
         )
     style(axes)
+    if legend and len(curves) > 1:
+        axes.legend(frameon=False, fontsize=9)
+
+
+def lines(
+    curves: Curves,
+    x: str = "epoch",
+    y: str = "",
+    title: str = "",
+    log: bool = False,
+    points: bool = False,
+    log_x: bool = False,
+) -> Figure:
+    """Named curves in one picture.
+
+    Args:
+        curves: values by name, against 0, 1, …; or (x values, y values) by name.
+        x, y: what the axes show.
+        title: printed above.
+        log, log_x: a logarithmic y axis, x axis.
+        points: mark each value.
+    """
+    if not curves:
+        raise ValueError("lines: got no curve")
+    figure = new_figure(6.4, 3.9)
+    axes = figure.subplots()
+    _draw(axes, curves, points, legend=True)
     if log:
         axes.set_yscale("log")
+    if log_x:
+        axes.set_xscale("log")
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    if len(curves) > 1:
-        axes.legend(frameon=False, fontsize=9)
     if title:
         axes.set_title(title, loc="left", color=INK, fontsize=11, fontweight="bold")
+    return figure
+
+
+def panels(
+    pictures: Mapping[str, Curves],
+    x: str = "",
+    y: str = "",
+    title: str = "",
+    columns: int = 4,
+    log: bool = False,
+    points: bool = False,
+    dots: Mapping[str, tuple[Any, Any]] | None = None,
+    share: bool = False,
+) -> Figure:
+    """Small pictures of curves side by side, by name; one legend, of the first.
+
+    Args:
+        pictures: the curves of each, as `lines` takes them.
+        x, y: what the axes show.
+        title: printed above all.
+        columns: pictures of a row.
+        log: logarithmic y axes.
+        points: mark each value.
+        dots: data (x values, y values) behind the curves, by the picture's name.
+        share: the same axes for all.
+    """
+    if not pictures:
+        raise ValueError("panels: got no picture")
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    figure = new_figure(0.4 + 2.9 * columns, 0.6 + 2.3 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share).ravel()
+    for i, (axes, (name, curves)) in enumerate(zip(grid, pictures.items())):
+        if dots and name in dots:
+            axes.scatter(*dots[name], s=9, color="#9aa3b2", linewidth=0, zorder=0)
+        _draw(axes, curves, points, legend=i == 0)
+        if log:
+            axes.set_yscale("log")
+        axes.set_title(name, loc="left", color=INK, fontsize=10)
+        if i + columns >= len(pictures):
+            axes.set_xlabel(x)
+        if i % columns == 0:
+            axes.set_ylabel(y)
+    for axes in grid[len(pictures) :]:
+        axes.set_visible(False)
+    if title:
+        figure.suptitle(title, x=0.02, ha="left", color=INK, fontsize=12, fontweight="bold")
     return figure
