@@ -26,6 +26,7 @@ COURSE: dict[str, tuple[str, ...]] = {
         "gradient_checking",
         "mlp_digits",
     ),
+    "Convolutional networks": ("neocognitron", "lenet", "published_networks", "annotation"),
 }
 
 
