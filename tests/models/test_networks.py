@@ -144,6 +144,15 @@ def test_the_first_weight_that_differs_is_named(tmp_path):
         models.load_weights(model, path)
 
 
+def test_files_without_counts_of_batches_load(tmp_path):
+    model, _ = small("resnet18")
+    state = {key: value for key, value in model.state_dict().items() if "num_batches" not in key}
+    save(state, tmp_path / "old.safetensors")
+    again, _ = small("resnet18", weights=tmp_path / "old.safetensors")
+    np.testing.assert_array_equal(again.state_dict()["fc.weight"].numpy(), state["fc.weight"].numpy())
+    assert again.bn1.num_batches_tracked.item() == 0
+
+
 def test_damaged_and_missing_files_are_named(tmp_path):
     path = tmp_path / "w.safetensors"
     with pytest.raises(FileNotFoundError, match="w.safetensors"):

@@ -26,7 +26,13 @@ COURSE: dict[str, tuple[str, ...]] = {
         "gradient_checking",
         "mlp_digits",
     ),
-    "Convolutional networks": ("neocognitron", "lenet", "published_networks", "annotation"),
+    "Convolutional networks": (
+        "learned_features",
+        "neocognitron",
+        "lenet",
+        "published_networks",
+        "annotation",
+    ),
 }
 
 

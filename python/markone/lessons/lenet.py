@@ -12,6 +12,9 @@ strokes' edges first, then their combinations, then digits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 import markone as mo
@@ -48,9 +51,9 @@ def lesson(page: Page) -> None:
             ("parameters, modern", sum(p.numel() for p in modern.parameters()), 61706),
         ]
     )
-    epochs, batch = (6, 32) if page.short else (6, 128)
+    epochs, batch = (4, 32) if page.short else (6, 128)
     ink = x * 1.275 - 0.1  # the paper's background is -0.1, its ink 1.175
-    tried = {
+    tried: dict[str, Any] = {
         "original": (original, ink, tx * 1.275 - 0.1, models.lenet5_loss),
         "modern": (modern, (x - 0.1307) / 0.3081, (tx - 0.1307) / 0.3081, F.cross_entropy),
     }
@@ -60,18 +63,18 @@ def lesson(page: Page) -> None:
         losses[name] = fit(net, images, y, epochs, loss, lr=2e-3, batch=batch, cosine=True, seed=page.seed)
         wrong[name] = 100 * error(net, tests, ty)
     page.table(("form", "test error"), [(name, f"{value:.2f} %") for name, value in wrong.items()])
-    page.check(f"both below {10 if page.short else 2} %", max(wrong.values()) < (10 if page.short else 2))
+    page.check(f"both below {25 if page.short else 2} %", max(wrong.values()) < (25 if page.short else 2))
     page.picture("loss", viz.lines(losses, y="loss", title="Training", log=True))
 
     page.title("Odd digits")
     chosen = [int(np.flatnonzero(ty.numpy() == digit)[0]) for digit in (2, 3, 5, 8)]
     rng = np.random.default_rng(page.seed)
-    changes = {
+    changes: dict[str, Callable[[mo.Tensor], mo.Tensor]] = {
         "as it is": lambda x: x,
         "shifted": lambda x: F.pad(x, (3, 0, 3, 0))[:, :28, :28],
-        "smaller": lambda x: _warped(x, scale=(0.7, 0.7)),
-        "rotated": lambda x: _warped(x, degrees=(25, 25)),
-        "sheared": lambda x: _warped(x, shear=(25, 25)),
+        "smaller": lambda x: _warped(x, scale=0.7),
+        "rotated": lambda x: _warped(x, degrees=25),
+        "sheared": lambda x: _warped(x, shear=25),
         "noisy": lambda x: (x + mo.from_numpy(0.3 * rng.standard_normal(x.shape).astype(np.float32))).clamp(
             0, 1
         ),
@@ -122,7 +125,6 @@ def lesson(page: Page) -> None:
     )
 
 
-def _warped(x: mo.Tensor, **options: tuple[float, float]) -> mo.Tensor:
-    settings = {"degrees": (0.0, 0.0), **options}
-    changed: mo.Tensor = RandomAffine(**settings)(x)
-    return changed
+def _warped(x: mo.Tensor, degrees: float = 0.0, scale: float = 1.0, shear: float = 0.0) -> mo.Tensor:
+    moved: mo.Tensor = RandomAffine((degrees, degrees), scale=(scale, scale), shear=(shear, shear))(x)
+    return moved

@@ -116,9 +116,9 @@ def lesson(page: Page) -> None:
             ]
         )
     page.next(
-        "`markone summary vgg16 224` prints one layer by layer; `markone list` lists the others.",
-        "`markone train resnet18 --data cifar10` trains one; `mo.models.resnet18(weights='file.safetensors')` "
-        "loads torchvision's weights.",
+        "`markone summary vgg16 224` prints one by layers; `markone list` lists the others.",
+        "`markone train resnet18 --data cifar10` trains one; `mo.models.resnet18(weights=file)` loads "
+        "torchvision's weights.",
         "Where would you cut VGG-16's parameters first? `mo.models.vgg16(grid=1)` averages before the full "
         "layers.",
     )

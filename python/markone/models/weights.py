@@ -69,6 +69,8 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
     """
     there = read_weights(path)
     ours = model.state_dict()
+    # Files from before PyTorch 0.4.1, torchvision's ResNets among them, have no counts of batches.
+    there = {key: value for key, value in ours.items() if key.endswith(".num_batches_tracked")} | there
 
     def shape(state: dict[str, Tensor], key: str) -> str:
         return str(list(state[key].shape)) if key in state else "no such name"
