@@ -22,6 +22,9 @@ struct ConvTiling {
   // d: tap t of h or w reads plane t % period, t / period * step positions further on, at stride 1.
   int64_t period_h, period_w, step_h, step_w;
   int64_t width, plane;  // numbers from one row of a plane to the next, and from plane to plane
+  // Where positive, the inputs of the outputs of so many images are copied side by side for each tap, so that
+  // no column of the product is wasted; rows of it are `columns` numbers apart.
+  int64_t images, columns;
   // Winograd: tiles a chunk, and into how many the output channels are cut; rows and depth are whole vectors.
   int64_t tiles, groups;
   // Scratch, in bytes: a table of offsets and packed weights (or partial sums), then so much for each of
@@ -41,6 +44,8 @@ struct ConvImage {
   int64_t batch, groups, rows, depth;  // rows and depth of one group
   ConvAxis d, h, w;
   ConvStrides x;  // of the input
+  // Between two neighbours of the input along h and w lie so many zeros less one; h.in and w.in count them.
+  int64_t spread;
   ConvTiling tiling;
 };
 

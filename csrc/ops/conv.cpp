@@ -19,6 +19,10 @@ using Problem = ConvProblem;
 template <class Args>
 using PlanTiling = int64_t (*)(Args* args, int64_t size, int64_t slots);
 
+const char* refuse_spread(const Problem& p, const KernelTable&) {
+  return p.spread > 1 ? "wants an input without zeros between" : nullptr;
+}
+
 constexpr Implementation<Problem, ConvArgs> kForward[] = {
     {"depthwise", [](const Problem& p, const KernelTable&) { return refuse_depthwise(p); },
      [](const Problem& p, const KernelTable& t) -> const Entry<ConvArgs>& {
@@ -35,12 +39,12 @@ constexpr Implementation<Problem, ConvArgs> kForward[] = {
        return t.conv_winograd2[p.dtype];
      },
      nullptr, [](const Problem& p, const KernelTable&) { return avoid_winograd(p, 2); }},
-    {"implicit", nullptr,
+    {"implicit", refuse_spread,
      [](const Problem& p, const KernelTable& t) -> const Entry<ConvArgs>& {
        return t.conv_implicit[p.dtype];
      },
      nullptr},
-    {"reference", nullptr,
+    {"reference", refuse_spread,
      [](const Problem& p, const KernelTable& t) -> const Entry<ConvArgs>& { return t.conv_ref[p.dtype]; },
      nullptr},
 };
@@ -197,12 +201,13 @@ ConvStrides strides_of(const Array& a, int64_t group) {
 // The image whose x is `a`: so many channels of it a group meet so many rows.
 ConvImage image_of(const Geometry& geometry, const Array& a, int64_t depth, int64_t rows) {
   return {geometry.batch,   geometry.groups,      rows, depth, geometry.axis[0], geometry.axis[1],
-          geometry.axis[2], strides_of(a, depth), {}};
+          geometry.axis[2], strides_of(a, depth), 1,    {}};
 }
 
 Problem problem_of(const ConvImage& image, DType dtype) {
-  return {image.d,    image.h,     image.w, image.groups,
-          image.rows, image.depth, dtype,   winograd_tiles.load(std::memory_order_relaxed)};
+  return {image.d,      image.h,      image.w,
+          image.groups, image.rows,   image.depth,
+          dtype,        image.spread, winograd_tiles.load(std::memory_order_relaxed)};
 }
 
 void submit(const char* op, ForwardChooser& chooser, ConvArgs args, const Array& x, const Array& weight,
@@ -299,6 +304,13 @@ int64_t for_phases(const ConvAxis& axis, const F& f) {
   return covered;
 }
 
+// The same axis for a gradient that has stride - 1 zeros between its neighbours, read at stride 1 by the taps
+// from the last to the first.
+ConvAxis spread_axis(const ConvAxis& axis) {
+  return {axis.in,       (axis.out - 1) * axis.stride + 1,          axis.taps, 1,
+          axis.dilation, (axis.taps - 1) * axis.dilation - axis.pad};
+}
+
 // What the input gradient and the transposed convolution both are.
 Array correlate_back(const char* op, const Geometry& geometry, const Array& g_in, const Array& weight_in,
                      const Array& bias_in, const Dims& input_shape) {
@@ -316,6 +328,26 @@ Array correlate_back(const char* op, const Geometry& geometry, const Array& g_in
   args.weight_at.group = depth * weight.stride(0);
   args.y_at = strides_of(x, rows);
   const ConvAxis(&axis)[3] = geometry.axis;
+  if (geometry.axes == 2 && axis[1].stride > 1) {
+    // With few channels a group one call that meets zeros between beats a call for each phase.
+    args.image.spread = axis[1].stride;
+    args.image.h = spread_axis(axis[1]);
+    args.image.w = spread_axis(axis[2]);
+    const Problem problem = problem_of(args.image, dtype);
+    const std::string forced = forced_implementation("conv_input_grad");
+    if (axis[2].stride == axis[1].stride &&
+        (forced.empty() ? !avoid_depthwise(problem) : forced == "depthwise") && !refuse_depthwise(problem)) {
+      const int64_t last = (axis[1].taps - 1) * (weight.stride(2) + weight.stride(3));
+      args.weight_at.h = -weight.stride(2);
+      args.weight_at.w = -weight.stride(3);
+      args.y_at = strides_of(x, rows);
+      submit(op, input_grad_chooser(), args, g,
+             weight.view_as(weight.shape(), weight.strides(), weight.offset() + last), bias, x,
+             flops_of(geometry));
+      return cast(op, x, g_in.dtype());
+    }
+    args.image.spread = 1;
+  }
   int64_t covered[3];
   bool everywhere = true;
   double count = 1;

@@ -35,6 +35,7 @@ const char* refuse_depthwise(const ConvProblem& p) {
   const auto same = [&](int64_t ConvAxis::* field) { return p.h.*field == p.w.*field; };
   if ((p.w.taps != 3 && p.w.taps != 5) || !same(&ConvAxis::taps)) return "wants 3x3 or 5x5 taps";
   if (p.w.stride > 2 || !same(&ConvAxis::stride)) return "wants stride 1 or 2";
+  if (p.spread > 1 && (p.spread != 2 || p.w.stride != 1)) return "wants at most one zero between neighbours";
   if (p.h.dilation != 1 || p.w.dilation != 1) return "wants no dilation";
   if (p.d.taps != 1 || p.d.stride != 1 || p.d.pad != 0 || p.d.out != 1) return "wants an image";
   if (p.depth > kChannels || p.depth < 1) return "wants few input channels a group";

@@ -7,13 +7,20 @@ namespace markone {
 namespace {
 
 // A block of K: deep enough that loading and storing the sums costs little, and shallow enough that a panel
-// of weights stays in the first cache.
-constexpr int64_t kDepth = 256;
+// of weights, 14 * kDepth, stays in the first cache.
+constexpr int64_t kDepth = 384;
 // What a chunk reads again and again has to stay in the second cache, beside a block of weights.
 constexpr int64_t kTileBytes = 192 * 1024;
 constexpr int64_t kTileColumns = 1024;
+// So few output channels go another way.
+constexpr int64_t kFewRows = 2;
 // Output channels of a chunk: their weights, kRows * kDepth, stay in the second cache.
 constexpr int64_t kRows = 128;
+// Columns that are copied side by side: with a block of K, kColumns * kDepth, they fill half of the second
+// cache. Copying one costs as much as so many multiplications with it.
+constexpr int64_t kColumns = 320, kCopyCost = 4;
+// The columns of the micro-kernel of AVX-512; fewer elsewhere.
+constexpr int64_t kPanelColumns = 32;
 // The weight gradient: outputs whose packed gradient, one vector or two each, stays in the first cache.
 constexpr int64_t kGradPositions = 512, kGradDepth = 256;
 // So many chunks at least, where the parts of the sum may be cut freely, and not more memory than this.
@@ -78,6 +85,35 @@ bool inside(const ConvAxis& axis) {
 
 int64_t balanced(int64_t n, int64_t size) { return divide_up(n, divide_up(n, size)); }
 
+// Columns that a tile computes for so many; a half panel is cheaper than a whole one.
+int64_t computed(int64_t columns) { return round_up(columns, kPanelColumns / 2); }
+
+// How the columns are cut when they are copied side by side: rows of outputs a tile, or whole images.
+struct ColumnCut {
+  int64_t tile_h, images;
+  double cost;  // columns computed for each image
+};
+ColumnCut cut_columns(const ConvImage& image) {
+  const int64_t plane = image.h.out * image.w.out;
+  if (image.d.out == 1 && plane <= kColumns / 2) {
+    ColumnCut best{image.h.out, 1, static_cast<double>(computed(plane))};
+    for (int64_t n = 2; n <= std::min(image.batch, kColumns / plane); ++n) {
+      const double cost = static_cast<double>(computed(n * plane)) / static_cast<double>(n);
+      if (cost < best.cost) best = {image.h.out, n, cost};
+    }
+    return best;
+  }
+  ColumnCut best{1, 1, 1e300};
+  for (int64_t h = 1; h <= std::min(image.h.out, kColumns / image.w.out); ++h) {
+    const int64_t whole = image.h.out / h, rest = image.h.out % h;
+    // A chunk more costs as much as a few columns.
+    int64_t cost = whole * (computed(h * image.w.out) + 4);
+    if (rest) cost += computed(rest * image.w.out) + 4;
+    if (static_cast<double>(cost) <= best.cost) best = {h, 1, static_cast<double>(cost)};
+  }
+  return best;
+}
+
 }  // namespace
 
 int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
@@ -121,11 +157,26 @@ int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
   }
   t.tile_h =
       balanced(h.out, std::max<int64_t>(std::min<int64_t>(4 + reach, 64), kTileBytes / row_bytes - reach));
+  // Columns as they lie, those between rows and past the end too, or copied side by side.
+  t.images = t.columns = 0;
+  if (image.rows > kFewRows && w.out <= kColumns) {
+    const ColumnCut cut = cut_columns(image);
+    const double rows = static_cast<double>(t.rows);
+    const int64_t tile = round_up((t.tile_h - 1) * t.width + w.out, kPanelColumns);
+    const double as_they_lie =
+        static_cast<double>(tile) * static_cast<double>(h.out) / static_cast<double>(t.tile_h);
+    if (cut.cost * (rows + kCopyCost) < as_they_lie * rows) {
+      t.images = cut.images;
+      t.tile_h = cut.tile_h;
+      t.columns = round_up(t.images * t.tile_h * w.out, kConvLanes) + kConvLanes;
+    }
+  }
   if (t.period_h) t.plane = (t.tile_h + ph.reach) * t.width + kConvSlack;
   set_table(&image, slots);
   t.shared_bytes = round_up(
       image.groups * divide_up(image.rows, t.rows) * (t.rows * image.depth * taps + kConvSlack) * size, 64);
-  t.slot_bytes = t.period_h ? round_up(t.depth * d.taps * t.period_h * t.period_w * t.plane * size, 64) : 0;
+  const int64_t planes = t.period_h ? t.depth * d.taps * t.period_h * t.period_w * t.plane : 0;
+  t.slot_bytes = round_up((planes + t.depth * taps * t.columns + (t.columns ? kConvSlack : 0)) * size, 64);
   return t.table_bytes + t.shared_bytes + slots * t.slot_bytes;
 }
 

@@ -9,6 +9,7 @@ namespace markone {
 struct ConvProblem {
   ConvAxis d, h, w;
   int64_t groups, rows, depth, dtype;
+  int64_t spread;
   int64_t winograd;  // tiles of at most so many outputs a side, 0: none
 };
 

@@ -52,6 +52,7 @@ const char* refuse_winograd(const ConvProblem& p, int64_t out) {
   if (p.winograd < out) return p.winograd ? "wants larger tiles than allowed" : "Winograd is switched off";
   if (!three(p.h) || !three(p.w) || p.d.taps != 1 || p.d.stride != 1 || p.d.pad != 0)
     return "wants 3x3 taps at stride 1 without dilation";
+  if (p.spread != 1) return "wants an input without zeros between";
   if (p.groups != 1) return "wants one group";
   if (p.depth < 1) return "wants an input channel";
   return nullptr;

@@ -123,6 +123,7 @@ struct Conv {
   const ConvArgs* args;
   const Run* run;
   int64_t taps, blocks, tiles_h, tiles_w;  // blocks of output channels
+  int64_t images;                          // a chunk
   int64_t* offsets;
   T* weights;
   int64_t block_size;  // packed weights of one block, with slack
@@ -168,13 +169,15 @@ template <int64_t kMax>
 struct Segments {
   Segment list[kMax];
   int64_t count = 0;
-  Segments(int64_t p, int64_t width, int64_t step, int64_t cols, int64_t y_h, int64_t y_w) {
+  // place(row): where the output of its column 0 is.
+  template <class F>
+  MO_INLINE Segments(int64_t p, int64_t width, int64_t step, int64_t cols, int64_t y_w, const F& place) {
     int64_t row = p / step, col = p % step;
     for (int64_t at = 0; at < width; ++row) {
       const int64_t next = step - col;
       if (col < cols) {
         const int64_t left = cols - col, room = width - at;
-        list[count++] = {at, left < room ? left : room, row * y_h + col * y_w};
+        list[count++] = {at, left < room ? left : room, place(row) + col * y_w};
       }
       at += next;
       col = 0;
@@ -193,7 +196,7 @@ void conv_block(const Conv<T>& conv, const T* base, const T* weights, T* y, cons
   const Panels panels(rows);
   for (int64_t p = 0; p < positions; p += kWidth) {
     const int64_t width = smaller(kWidth, positions - p);
-    const Segments<kWidth + 1> segments(p, width, step, cols, y_h, at.w);
+    const Segments<kWidth + 1> segments(p, width, step, cols, at.w, [&](int64_t row) { return row * y_h; });
     if (segments.count == 0) continue;
     ConvOut<T> out{nullptr, at.channel, at.w, !first, nullptr, segments.list, segments.count};
     const bool whole = copied || width == kWidth;
@@ -277,6 +280,54 @@ void few_rows(const Conv<T>& conv, const T* base, const T* weights, T* y, const 
   }
 }
 
+// The inputs of one tile of outputs of an image, tap after tap, side by side: output (h, w) of tap l at
+// l * columns + h * out_w + w.
+template <class T>
+void copy_columns(const Conv<T>& conv, T* to, const T* base, int64_t k, int64_t out_h, int64_t out_w) {
+  const ConvTiling& t = conv.args->image.tiling;
+  if (t.width == out_w) {
+    out_w *= out_h;
+    out_h = 1;
+  }
+  for (int64_t l = 0; l < k; ++l, to += t.columns) {
+    const T* from = base + conv.offsets[l];
+    for (int64_t h = 0; h < out_h; ++h) copy_run(to + h * out_w, from + h * t.width, out_w, 1);
+  }
+}
+
+// One block of output channels times the copied columns of `images` images.
+template <class T>
+void multiply_columns(const Conv<T>& conv, const T* columns, const T* weights, T* y, const T* bias, int64_t k,
+                      int64_t rows, int64_t images, int64_t out_h, int64_t out_w, bool first) {
+  constexpr int64_t kWidth = kTileCols<T>;
+  const ConvStrides& at = conv.args->y_at;
+  // Rows of outputs that follow each other in y are one.
+  const bool joined = at.h == out_w * at.w;
+  const int64_t lines = joined ? 1 : out_h, step = joined ? out_h * out_w : out_w;
+  const int64_t count = images * out_h * out_w;
+  const Panels panels(rows);
+  for (int64_t p = 0; p < count; p += kWidth) {
+    const int64_t width = smaller(kWidth, count - p);
+    const Segments<kWidth + 1> segments(p, width, step, step, at.w, [&](int64_t line) {
+      return line / lines * at.outer + line % lines * at.h;
+    });
+    ConvOut<T> out{nullptr, at.channel, at.w, !first, nullptr, segments.list, segments.count};
+    const RowsB<T> b{columns + p, conv.args->image.tiling.columns};
+    for (int64_t i = 0; i < panels.count; ++i) {
+      const int64_t start = panels.start(i);
+      const T* a = weights + start * k;
+      out.y = y + start * at.channel;
+      if (bias) out.bias = bias + start;
+      with_rows<kTileRows>(panels.rows(i), [&]<int kRows>() {
+        if (width > kLanes<T>)
+          conv_tile<T, kRows, kTileVecs>(k, a, b, out);
+        else
+          conv_tile<T, kRows, 1>(k, a, b, out);
+      });
+    }
+  }
+}
+
 template <class T>
 void conv_chunk(void* context, int64_t chunk, int slot) {
   const Conv<T>& conv = *static_cast<const Conv<T>*>(context);
@@ -289,7 +340,8 @@ void conv_chunk(void* context, int64_t chunk, int slot) {
   chunk /= conv.tiles_h;
   const int64_t d0 = chunk % image.d.out;
   chunk /= image.d.out;
-  const int64_t block = chunk % (conv.blocks * image.groups), n = chunk / (conv.blocks * image.groups);
+  const int64_t block = chunk % (conv.blocks * image.groups),
+                n = chunk / (conv.blocks * image.groups) * conv.images;
   const int64_t g = block / conv.blocks, row0 = block % conv.blocks * t.rows;
   const int64_t rows = smaller(t.rows, image.rows - row0);
   const int64_t out_h = smaller(t.tile_h, image.h.out - h0), out_w = smaller(t.tile_w, image.w.out - w0);
@@ -300,17 +352,28 @@ void conv_chunk(void* context, int64_t chunk, int slot) {
   const T* bias = args.bias ? static_cast<const T*>(args.bias) + g * image.rows + row0 : nullptr;
   T* planes = reinterpret_cast<T*>(static_cast<char*>(conv.run->scratch) + t.table_bytes + t.shared_bytes +
                                    slot * t.slot_bytes);
+  const bool copied = t.period_h > 0;
+  const int64_t images = smaller(conv.images, image.batch - n);
+  T* const columns = planes + (copied ? t.depth * image.d.taps * t.period_h * t.period_w * t.plane : 0);
   int64_t c0 = 0;
   do {
     const int64_t channels = smaller(t.depth, image.depth - c0), k = channels * conv.taps;
-    const bool copied = t.period_h > 0, last = c0 + channels == image.depth;
-    const T* base = planes;
-    if (copied)
-      fill_planes(image, planes, x, c0, channels, d0, h0, w0, out_h);
-    else
-      base = x + c0 * image.x.channel + d0 * image.x.d + h0 * image.x.h + w0 * image.x.w;
-    const auto multiply_block = rows <= 2 ? few_rows<T> : conv_block<T, kTileVecs>;
-    multiply_block(conv, base, weights, y, last ? bias : nullptr, k, rows, out_h, out_w, c0 == 0, copied);
+    const bool first = c0 == 0;
+    const T* last_bias = c0 + channels == image.depth ? bias : nullptr;
+    const auto input = [&](int64_t i) -> const T* {
+      const T* from = x + i * image.x.outer;
+      if (!copied) return from + c0 * image.x.channel + d0 * image.x.d + h0 * image.x.h + w0 * image.x.w;
+      fill_planes(image, planes, from, c0, channels, d0, h0, w0, out_h);
+      return planes;
+    };
+    if (t.images) {
+      for (int64_t i = 0; i < images; ++i)
+        copy_columns(conv, columns + i * out_h * out_w, input(i), k, out_h, out_w);
+      multiply_columns(conv, columns, weights, y, last_bias, k, rows, images, out_h, out_w, first);
+    } else {
+      const auto multiply_block = rows <= 2 ? few_rows<T> : conv_block<T, kTileVecs>;
+      multiply_block(conv, input(0), weights, y, last_bias, k, rows, out_h, out_w, first, copied);
+    }
     weights += k * rows;
     c0 += channels;
   } while (c0 < image.depth);
@@ -329,6 +392,7 @@ void conv_implicit(const ConvArgs* args, const Run* run) {
                parts(image.rows, t.rows),
                parts(image.h.out, t.tile_h),
                parts(image.w.out, t.tile_w),
+               t.images ? t.images : 1,
                static_cast<int64_t*>(run->scratch),
                reinterpret_cast<T*>(static_cast<char*>(run->scratch) + t.table_bytes),
                0,
@@ -339,8 +403,9 @@ void conv_implicit(const ConvArgs* args, const Run* run) {
   fill_offsets(image, conv.offsets);
   const int64_t blocks = image.groups * conv.blocks;
   run->parallel(&limited, blocks, pack_weights<T>, &conv);
-  run->parallel(&limited, image.batch * blocks * image.d.out * conv.tiles_h * conv.tiles_w, conv_chunk<T>,
-                &conv);
+  run->parallel(&limited,
+                parts(image.batch, conv.images) * blocks * image.d.out * conv.tiles_h * conv.tiles_w,
+                conv_chunk<T>, &conv);
 }
 
 MO_ISA_END

@@ -19,6 +19,43 @@ struct Depthwise {
   }
 };
 
+template <class V, int... kI>
+MO_INLINE V with_zeros_low(V a, Ints<kI...>) {
+  return V(__builtin_shufflevector(a.v, V(0).v, (kI % 2 ? V::kLanes : kI / 2)...));
+}
+template <class V, int... kI>
+MO_INLINE V with_zeros_high(V a, Ints<kI...>) {
+  return V(__builtin_shufflevector(a.v, V(0).v, (kI % 2 ? V::kLanes : (V::kLanes + kI) / 2)...));
+}
+
+// As fill_plane, of an image that has a zero between any two neighbours.
+template <class T>
+void fill_spread(T* to, const T* x, const ConvAxis& h, const ConvAxis& w, int64_t x_h, int64_t x_w,
+                 int64_t first_h, int64_t first_w, int64_t rows, int64_t width) {
+  using V = Vec<T>;
+  constexpr int64_t kN = V::kLanes;
+  using All = typename CountTo<V::kLanes>::Type;
+  const int64_t begin = first_w <= 0 ? smaller(-first_w, width) : first_w % 2;  // of the first number
+  const int64_t source = first_w <= 0 ? 0 : (first_w + 1) / 2;
+  const int64_t end = smaller(w.in - first_w, width);
+  const int64_t count = end > begin ? (end - begin + 1) / 2 : 0;
+  for (int64_t q = 0; q < rows; ++q, to += width) {
+    const int64_t ih = first_h + q;
+    zero_run(to, width);
+    if (ih < 0 || ih >= h.in || ih % 2) continue;
+    const T* from = x + ih / 2 * x_h + source * x_w;
+    if (x_w != 1) {
+      for (int64_t i = 0; i < count; ++i) to[begin + 2 * i] = from[i * x_w];
+      continue;
+    }
+    for (int64_t i = 0; i < count; i += kN) {
+      const V in = load_most(from + i, count - i);
+      with_zeros_low(in, All()).store(to + begin + 2 * i);
+      with_zeros_high(in, All()).store(to + begin + 2 * i + kN);
+    }
+  }
+}
+
 // The input of a tile of outputs: channel c, columns of remainder s at ((c * stride + s) * rows + row) *
 // width.
 template <class T>
@@ -27,10 +64,11 @@ MO_INLINE void fill_channels(const ConvImage& image, T* to, const T* x, int64_t 
   const ConvTiling& t = image.tiling;
   ConvAxis every_row = image.h;
   every_row.stride = 1;
+  const auto fill = image.spread == 2 ? fill_spread<T> : fill_plane<T>;
   for (int64_t c = 0; c < image.depth; ++c) {
     for (int64_t s = 0; s < image.w.stride; ++s, to += t.plane)
-      fill_plane(to, x + c * image.x.channel, every_row, image.w, image.x.h, image.x.w,
-                 h0 * image.h.stride - image.h.pad, w0 * image.w.stride + s - image.w.pad, rows, t.width);
+      fill(to, x + c * image.x.channel, every_row, image.w, image.x.h, image.x.w,
+           h0 * image.h.stride - image.h.pad, w0 * image.w.stride + s - image.w.pad, rows, t.width);
   }
 }
 
