@@ -1,6 +1,7 @@
-"""Boxes and regions of images, with the names of `torchvision.ops`. Boxes are x1, y1, x2, y2 in pixels.
+"""Operations on images: linear filters, histograms; boxes and regions with `torchvision.ops`' names.
 
-`vision.annotation` finds keywords for images, `vision.retrieval` finds images.
+Boxes are x1, y1, x2, y2 in pixels. `vision.annotation` finds keywords for images, `vision.retrieval` finds
+images.
 """
 
 from . import annotation, retrieval
@@ -14,9 +15,44 @@ from .boxes import (
     nms,
     remove_small_boxes,
 )
+from .filters import (
+    BORDERS,
+    EDGES,
+    SOBEL_X,
+    SOBEL_Y,
+    convolve,
+    correlate,
+    direction,
+    edges,
+    gaussian_filter,
+    gaussian_kernel,
+    hybrid,
+    magnitude,
+    mean_filter,
+    mean_kernel,
+    sharpen,
+    shift_kernel,
+    sobel,
+    unsharp_mask,
+)
+from .intensity import (
+    brightness,
+    cumulative,
+    equalize,
+    histogram,
+    match_histogram,
+    mirror,
+    quantize,
+    resample,
+    shuffle_pixels,
+)
 from .regions import RoIAlign, RoIPool, roi_align, roi_pool
 
 __all__ = [
+    "BORDERS",
+    "EDGES",
+    "SOBEL_X",
+    "SOBEL_Y",
     "RoIAlign",
     "RoIPool",
     "annotation",
@@ -24,11 +60,34 @@ __all__ = [
     "box_area",
     "box_convert",
     "box_iou",
+    "brightness",
     "clip_boxes_to_image",
+    "convolve",
+    "correlate",
+    "cumulative",
+    "direction",
+    "edges",
+    "equalize",
+    "gaussian_filter",
+    "gaussian_kernel",
     "generalized_box_iou",
+    "histogram",
+    "hybrid",
+    "magnitude",
+    "match_histogram",
+    "mean_filter",
+    "mean_kernel",
+    "mirror",
     "nms",
+    "quantize",
     "remove_small_boxes",
+    "resample",
     "retrieval",
     "roi_align",
     "roi_pool",
+    "sharpen",
+    "shift_kernel",
+    "shuffle_pixels",
+    "sobel",
+    "unsharp_mask",
 ]
