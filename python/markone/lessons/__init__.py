@@ -26,6 +26,7 @@ COURSE: dict[str, tuple[str, ...]] = {
         "gradient_checking",
         "mlp_digits",
     ),
+    "Images and filters": ("image_function", "linear_filters", "convolution_arithmetic", "pooling"),
     "Convolutional networks": (
         "learned_features",
         "neocognitron",

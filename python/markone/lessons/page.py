@@ -132,3 +132,23 @@ def _number(value: float, digits: int) -> str:
 
 def _equal(ours: Any, slide: Any, digits: int) -> bool:
     return _show(ours, digits) == _show(slide, digits)
+
+
+def sample_picture(page: Page, name: str = "Afghan hound") -> Any:
+    """A grey picture [H, W] of bytes: from $MARKONE_DATA/imagenet_samples, else made by rule (said so)."""
+    import markone as mo
+    from markone.datasets import ImageNetSamples
+    from markone.datasets.synthetic import random_of, scene
+
+    try:
+        pictures = ImageNetSamples()
+        image = pictures[pictures.names.index(name)][0]
+        colour = image.numpy().astype(np.float64)
+        if image.is_floating_point():
+            colour = colour * 255
+    except FileNotFoundError:
+        page.text("(MARKONE_DATA has no imagenet_samples: a made scene stands in for the photograph.)")
+        colour = scene(random_of("lesson", len(name)), (256, 256), 3).image.astype(np.float64)
+        colour = colour.transpose(2, 0, 1) if colour.shape[-1] == 3 else colour
+    grey = np.tensordot((0.299, 0.587, 0.114), colour, 1)
+    return mo.tensor(np.round(grey).astype(np.uint8))

@@ -9,14 +9,18 @@ from markone.viz.curves import learning_curve, learning_rates
 from markone.viz.decision import Animation, decision_boundary, decision_history
 from markone.viz.figure import save
 from markone.viz.images import images
-from markone.viz.lines import lines, panels
+from markone.viz.lines import bars, lines, panels
 from markone.viz.network import network
+from markone.viz.sheets import histogram_pairs, image_sheet, surface
 
 __all__ = [
     "Animation",
+    "bars",
     "confusion_table",
     "decision_boundary",
     "decision_history",
+    "histogram_pairs",
+    "image_sheet",
     "images",
     "learning_curve",
     "learning_rates",
@@ -24,4 +28,5 @@ __all__ = [
     "network",
     "panels",
     "save",
+    "surface",
 ]

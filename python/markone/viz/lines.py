@@ -113,3 +113,24 @@ def panels(
     if title:
         figure.suptitle(title, x=0.02, ha="left", color=INK, fontsize=12, fontweight="bold")
     return figure
+
+
+def bars(values: Mapping[str, float], y: str = "", title: str = "", reference: float | None = None) -> Figure:
+    """A horizontal bar a name, its value beside it; `reference` draws a line to compare with."""
+    if not values:
+        raise ValueError("bars: got no value")
+    figure = new_figure(6.4, 0.9 + 0.42 * len(values))
+    axes = figure.subplots()
+    names = list(values)[::-1]
+    heights = [values[name] for name in names]
+    axes.barh(names, heights, color=CLASS_COLOURS[1], height=0.62)
+    for i, height in enumerate(heights):
+        axes.text(height, i, f" {height:.3g}", va="center", fontsize=9, color=INK)
+    if reference is not None:
+        axes.axvline(reference, color=CLASS_COLOURS[0], linewidth=1.2, linestyle="--")
+    style(axes, grid="x")
+    axes.margins(x=0.12)
+    axes.set_xlabel(y)
+    if title:
+        axes.set_title(title, loc="left", color=INK, fontsize=11, fontweight="bold")
+    return figure
