@@ -10,6 +10,8 @@ import re
 import sys
 from pathlib import Path
 
+from PIL import Image
+
 from markone import lessons
 
 DOCS = Path(__file__).parents[2] / "docs" / "tutorials"
@@ -43,6 +45,9 @@ def write(lesson: lessons.Lesson) -> None:
     """Runs the lesson and writes its page."""
     page = lesson.run(DOCS / "pictures" / lesson.name)
     assert not page.wrong, page.wrong
+    for path in page.pictures:
+        if path.suffix == ".png":  # a palette halves what the repository carries
+            Image.open(path).convert("RGB").quantize(96).save(path, optimize=True)
     printed = "\n".join(line for line in page.lines if not line.startswith("→"))
     printed = printed.split("\n\n", 1)[1] if "\n\n" in printed else printed
     pictures = "".join(f"![{path.stem}](pictures/{lesson.name}/{path.name})\n\n" for path in page.pictures)
