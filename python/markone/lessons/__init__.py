@@ -32,6 +32,7 @@ COURSE: dict[str, tuple[str, ...]] = {
         "neocognitron",
         "lenet",
         "published_networks",
+        "skip_connections",
         "annotation",
     ),
 }
