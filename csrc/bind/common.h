@@ -33,6 +33,9 @@ class StaysAtExit {
   bool passed_ = false;
 };
 
+// None, as an empty array.
+inline Array or_empty(const Array* array) { return array ? *array : Array(); }
+
 // One function a file, called by module.cpp.
 void bind_array(py::module_& m);
 void bind_interop(py::module_& m);

@@ -4,12 +4,6 @@
 #include "bind/common.h"
 
 namespace markone::bind {
-namespace {
-
-Array or_empty(const Array* array) { return array ? *array : Array(); }
-
-}  // namespace
-
 void bind_conv(py::module_& m) {
   m.def("set_winograd", &set_winograd, py::arg("tile"),
         "3x3 convolutions may use Winograd's filtering with tiles of 4x4 or 2x2 outputs; 0 switches it off.");

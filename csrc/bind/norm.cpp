@@ -6,8 +6,6 @@
 namespace markone::bind {
 namespace {
 
-Array or_empty(const Array* array) { return array ? *array : Array(); }
-
 // None in the place of an empty array.
 py::tuple results(const Three& three) {
   const auto given = [](const Array& array) { return array ? py::cast(array) : py::object(py::none()); };

@@ -1,6 +1,8 @@
 #include "ops/elementwise.h"
 
+#include <cstdlib>
 #include <string_view>
+#include <vector>
 
 #include "ops/coalesce.h"
 #include "ops/tables.h"
@@ -262,11 +264,48 @@ void unary_into(UnaryOp op, const Array& out, const Array& x) {
   run(name, active_table().unary[op][dtype], dtype, out, {&in});
 }
 
-void check_writable(const char* op, const Array& out) {
-  for (int i = 0; i < out.ndim(); ++i) {
-    MO_CHECK(out.stride(i) != 0 || out.size(i) <= 1, op, "cannot write to an expanded array of shape ",
-             out.shape(), " with strides ", out.strides(), ": several elements share memory, clone it first");
+namespace {
+
+// Whether two elements are the same memory. From the smallest stride on, a step that passes over all that the
+// steps before it reach meets nothing twice; strides that interleave are looked at element by element.
+bool overlaps_itself(const Array& a) {
+  if (a.numel() < 2 || a.is_contiguous()) return false;
+  int order[kMaxDims], count = 0;
+  const auto step = [&a](int d) { return std::abs(a.stride(d)); };
+  for (int d = 0; d < a.ndim(); ++d) {
+    if (a.size(d) == 1) continue;
+    if (a.stride(d) == 0) return true;
+    int at = count++;
+    for (; at > 0 && step(order[at - 1]) > step(d); --at) order[at] = order[at - 1];
+    order[at] = d;
   }
+  int64_t reach = 0;
+  bool apart = true;
+  for (int i = 0; i < count; ++i) {
+    apart &= step(order[i]) > reach;
+    reach += (a.size(order[i]) - 1) * step(order[i]);
+  }
+  if (apart) return false;
+  if (reach + 1 < a.numel()) return true;
+  std::vector<bool> seen(static_cast<size_t>(reach) + 1);
+  for (int64_t element = 0; element < a.numel(); ++element) {
+    int64_t rest = element, at = 0;
+    for (int i = 0; i < count; ++i) {
+      at += rest % a.size(order[i]) * step(order[i]);
+      rest /= a.size(order[i]);
+    }
+    if (seen[static_cast<size_t>(at)]) return true;
+    seen[static_cast<size_t>(at)] = true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void check_writable(const char* op, const Array& out) {
+  MO_CHECK(!overlaps_itself(out), op,
+           "more than one element of the written-to tensor refers to a single memory location (shape ",
+           out.shape(), ", strides ", out.strides(), "): clone it first");
 }
 
 void copy_into(const char* op, const Array& out, const Array& in) {

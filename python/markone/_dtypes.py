@@ -53,6 +53,23 @@ def as_dtype(value: Any) -> _C.dtype:
     return _BY_NAME[name]
 
 
+def refuse_overflow(op: str, values: Any, wanted: _C.dtype) -> None:
+    """RuntimeError where a number, or one of an ndarray, does not fit into an integer type. As in PyTorch, a
+    whole number may be as negative for uint8 as its maximum."""
+    if wanted.is_floating_point or wanted is bool_:
+        return
+    values = np.asarray(values)
+    if not values.size or values.dtype.kind not in "iufO":
+        return
+    limits = np.iinfo(wanted.name)
+    low, high = values.min(), values.max()
+    least = -limits.max if wanted is uint8 and values.dtype.kind == "i" else limits.min
+    # The maximum of int64 as a float is 2^63, which is one too many.
+    if not (low >= least and (high < 2.0**63 if values.dtype.kind == "f" else True) and high <= limits.max):
+        wrong = low if not low >= least else high
+        raise RuntimeError(f"{op}: value {wrong} cannot be converted to type {wanted.name} without overflow")
+
+
 def get_default_dtype() -> _C.dtype:
     """The floating type that new tensors get when none is asked for."""
     return _default

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _C
-from ._dtypes import as_dtype, bfloat16
+from ._dtypes import as_dtype, bfloat16, refuse_overflow
 
 
 class Shape(tuple[int, ...]):
@@ -424,6 +424,14 @@ def _array_of(data: Any, dtype: Any = None) -> _C.Array:
         return _C.clone(array) if wanted is None or wanted is array.dtype else _C.cast(array, wanted)
     if not isinstance(data, np.ndarray | np.generic):
         data = _from_sequence(data, wanted is None)
+        if wanted is not None:
+            refuse_overflow("tensor", data, wanted)
+        if data.dtype == np.uint64:  # whole numbers past int64
+            if wanted is None or not wanted.is_floating_point:
+                raise ValueError(f"tensor: {data.max()} does not fit into int64")
+            data = data.astype(np.float64)
+    elif wanted is not None and isinstance(data, np.generic):
+        refuse_overflow("tensor", data, wanted)
     array = _C.from_numpy(np.asarray(data))
     if wanted is not None and wanted is not array.dtype:
         return _C.cast(array, wanted)

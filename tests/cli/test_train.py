@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import pytest
 from markone import datasets
 from markone.cli import train as cli_train
 from markone.cli.main import main
-from markone.cli.train import Config, new_folder
+from markone.cli.train import Config, Options, _new_config, new_folder
 from markone.train import checkpoint
 
 SHORT = ["--epochs", "2", "--batch-size", "64"]
@@ -216,6 +217,37 @@ def fails(capsys, *arguments, code=2):
 )
 def test_wrong_options(capsys, arguments, text):
     assert text in fails(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"epochs": "ten"}, "'epochs' is \"ten\", wants a whole number"),
+        ({"epochs": 2.5}, "'epochs' is 2.5, wants a whole number"),
+        ({"epochs": True}, "'epochs' is true, wants a whole number"),
+        ({"epochs": 0}, "'epochs' is 0, wants 1 or more"),
+        ({"batch_size": None}, "'batch_size' is null, wants a whole number"),
+        ({"lr": [1]}, "'lr' is [1], wants a number"),
+        ({"lr": -1}, "'lr' is -1, wants a number above 0"),
+        ({"seed": -1}, "'seed' is -1, wants 0 to 2^63 - 1"),
+        ({"system": 5}, "'system' is 5, wants a text"),
+        ({"system": "lenet6"}, "'system' is 'lenet6', which this version does not know"),
+        ({"data": "digit"}, "'data' is 'digit', which this version does not know"),
+        ({"images": 3}, "'images' is 3, wants a text"),
+        ({"colour": 3}, "the key 'colour' is unknown"),
+        ({"isa": ...}, "the key 'isa' is missing"),
+    ],
+)
+def test_a_config_changed_by_hand(capsys, tmp_path, change, text):
+    kept = asdict(_new_config(Options("lenet5", *[None] * 10))) | change
+    (tmp_path / "config.json").write_text(json.dumps({k: v for k, v in kept.items() if v is not ...}))
+    assert f"{tmp_path / 'config.json'} is damaged: {text}" in fails(capsys, "--resume", str(tmp_path))
+
+
+def test_a_config_that_is_no_object(capsys, tmp_path):
+    for text in ("[1]", "{", ""):
+        (tmp_path / "config.json").write_text(text)
+        assert "config.json is damaged" in fails(capsys, "--resume", str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -433,9 +433,9 @@ def test_in_place() -> None:
     plain = np.arange(9).reshape(3, 3)
     assert np.array_equal(harness.numpy(square), plain + plain.T)
     row = harness.array(np.zeros((1, 3), np.float32)).expand([4, 3])
-    with pytest.raises(ValueError, match="add: cannot write to an expanded array"):
+    with pytest.raises(ValueError, match="add: more than one element of the written-to tensor"):
         _C.add_into(row, row, 1)
-    with pytest.raises(ValueError, match="exp: cannot write to an expanded array"):
+    with pytest.raises(ValueError, match="exp: more than one element of the written-to tensor"):
         _C.exp_into(row, row)
     with pytest.raises(TypeError, match="add: a result of type float32 cannot be stored in place in int64"):
         _C.add_into(harness.array(np.arange(3)), harness.array(np.arange(3)), 0.5)

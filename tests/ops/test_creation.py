@@ -1,5 +1,6 @@
 """Creation, random numbers and the tensor's own methods."""
 
+import numpy as np
 import pytest
 
 import against_torch as at
@@ -148,3 +149,90 @@ def test_default_dtype():
         mo.set_default_dtype(mo.float32)
     with pytest.raises(TypeError):
         mo.set_default_dtype(mo.int64)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "dtype"),
+    [
+        ([300], "uint8"), ([-1], "uint8"), ([-255], "uint8"), ([-256], "uint8"), ([[1], [256]], "uint8"),
+        ([3.7], "uint8"),
+        ([255.5], "uint8"), ([-0.5], "uint8"), (300, "uint8"), (float("nan"), "uint8"), ([2**31], "int32"),
+        ([-(2**31)], "int32"), ([-(2**31) - 1], "int32"), ([2.0**40], "int32"), ([1e30], "int64"),
+        ([float("inf")], "int64"), ([1.0, float("nan")], "int32"), ([True], "uint8"), ([], "uint8"),
+        ([300, 0], "bool"), ([float("nan")], "bool"), ([1e6], "float16"), ([1e300], "float32"),
+        ([2**62], "int64"),
+        (np.int64(300), "uint8"), ([np.int64(300)], "uint8"), (np.array([300, -1]), "uint8"),
+        (np.array(300), "uint8"),
+    ],
+)  # fmt: skip
+def test_numbers_that_an_integer_type_does_not_hold(numbers, dtype):
+    torch = pytest.importorskip("torch")
+    try:
+        wanted = torch.tensor(numbers, dtype=getattr(torch, dtype))
+    except RuntimeError as error:
+        assert "without overflow" in str(error)
+        for make in (mo.tensor, mo.as_tensor):
+            with pytest.raises(RuntimeError, match=f"tensor: value .* to type {dtype} without overflow"):
+                make(numbers, dtype=dtype)
+    else:
+        assert mo.tensor(numbers, dtype=dtype).tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: mo.full((2,), 300, dtype=mo.uint8),
+        lambda: mo.full((2,), float("inf"), dtype=mo.int64),
+        lambda: mo.zeros(2, dtype=mo.uint8).fill_(300),
+    ],
+)
+def test_fill_values_that_an_integer_type_does_not_hold(make):
+    with pytest.raises(RuntimeError, match="without overflow"):
+        make()
+
+
+def test_whole_numbers_past_int64():
+    with pytest.raises(ValueError, match="tensor: 9223372036854775808 does not fit into int64"):
+        mo.tensor([2**63])
+    assert mo.tensor([2**63], dtype=mo.float64).tolist() == [2.0**63]
+
+
+@pytest.mark.parametrize("count", [2**55, 2**62, 2**70])
+def test_sizes_that_no_memory_holds(count):
+    with pytest.raises(RuntimeError, match=f"one_hot: no memory for {count} elements"):
+        mo.nn.functional.one_hot(mo.tensor([1]), count)
+    for spaced in (mo.linspace, mo.logspace):
+        with pytest.raises(RuntimeError, match=f"{spaced.__name__}: no memory for {count} elements"):
+            spaced(0, 1, count)
+    for mode, dtype in (("nearest", mo.float32), ("nearest", mo.uint8), ("linear", mo.float32)):
+        with pytest.raises(ValueError, match=rf"interpolate: size \[{count}\] is too large"):
+            mo.nn.functional.interpolate(mo.zeros(1, 1, 4, dtype=dtype), size=count, mode=mode)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x: x.add_(1),
+        lambda x: x.exp_(),
+        lambda x: x.copy_(mo.ones(x.shape)),
+        lambda x: x.uniform_(),
+        lambda x: x.clamp_(0, 1),
+        lambda x: x.__setitem__(slice(None), 1),
+    ],
+)
+def test_writes_to_windows_that_overlap(write):
+    for window in (
+        mo.zeros(5).as_strided((3, 3), (1, 1)),
+        mo.zeros(6).unfold(0, 3, 1),
+        mo.zeros(1, 3).expand(2, 3),
+        mo.zeros(40).as_strided((2, 2, 3), (3, 7, 4)),
+    ):
+        with pytest.raises(RuntimeError, match="more than one element of the written-to tensor refers to a "):
+            write(window)
+    # Strides that interleave without meeting.
+    write(mo.zeros(8).as_strided((3, 2), (2, 3)))
+    write(mo.zeros(3, 4).flip(0).t())
+
+
+def test_a_write_through_strides_that_interleave():
+    assert mo.zeros(8).as_strided((3, 2), (2, 3)).add_(1).tolist() == [[1, 1]] * 3

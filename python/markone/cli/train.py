@@ -8,7 +8,8 @@ import os
 import sys
 import time
 import warnings
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -135,13 +136,8 @@ def _new_config(options: Options) -> Config:
         isa=_C.isa(),
         images=None if options.images is None else str(options.images.absolute()),
     )
-    for name, value, least in (("epochs", config.epochs, 1), ("batch-size", config.batch_size, 1)):
-        if value < least:
-            raise UsageError(f"got --{name} {value}, wants {least} or more")
-    if not (math.isfinite(config.lr) and config.lr > 0):
-        raise UsageError(f"got --lr {config.lr:g}, wants a number above 0")
-    if not 0 <= config.seed < 2**63:
-        raise UsageError(f"got --seed {config.seed}, wants 0 to 2^63 - 1")
+    for name, wrong in _out_of_range(config):
+        raise UsageError(f"got --{name.replace('_', '-')} {wrong}")
     return config
 
 
@@ -154,13 +150,12 @@ def _resumed_config(options: Options) -> Config:
         )
     path = folder / "config.json"
     try:
-        config = Config(**json.loads(path.read_text()))
-        config.recipe  # noqa: B018  a name that this version does not know
+        config = _checked(json.loads(path.read_text()))
     except OSError as error:
         raise UsageError(
             f"--resume {folder}: no run is there: cannot read {path}: {error.strerror}"
         ) from error
-    except (ValueError, TypeError, KeyError) as error:
+    except ValueError as error:
         raise UsageError(f"--resume {folder}: {path} is damaged: {error}") from error
     for name in ("system", "data", "epochs", "batch_size", "lr", "seed", "device", "images"):
         given, kept = getattr(options, name), getattr(config, name)
@@ -171,6 +166,50 @@ def _resumed_config(options: Options) -> Config:
                 f"--resume {folder}: that run has {shown} {kept}, got {given}; a run keeps its options"
             )
     return config
+
+
+_WANTED = {"str": "a text", "int": "a whole number", "float": "a number"}
+
+
+def _checked(kept: Any) -> Config:
+    """The Config of a config.json; ValueError names the key that is wrong."""
+    if not isinstance(kept, dict):
+        raise ValueError(f"it holds a {type(kept).__name__}, wants an object")
+    kinds: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
+    for field in fields(Config):
+        name = field.name
+        if name not in kept:
+            if field.default is MISSING:
+                raise ValueError(f"the key '{name}' is missing")
+            continue
+        word, _, none = str(field.type).partition(" | ")
+        if none and kept[name] is None:
+            continue
+        if isinstance(kept[name], bool) or not isinstance(kept[name], kinds[word]):
+            raise ValueError(f"'{name}' is {json.dumps(kept[name])}, wants {_WANTED[word]}")
+    for name in kept:
+        if name not in {field.name for field in fields(Config)}:
+            raise ValueError(f"the key '{name}' is unknown")
+    config = Config(**kept)
+    for name, known in (("system", SYSTEMS), ("data", DATA)):
+        if kept[name] not in known:
+            raise ValueError(f"'{name}' is '{kept[name]}', which this version does not know")
+    if config.data not in SYSTEMS[config.system].recipes:
+        raise ValueError(f"'data' is '{config.data}', there is no recipe for {config.system} on it")
+    for name, wrong in _out_of_range(config):
+        raise ValueError(f"'{name}' is {wrong}")
+    return config
+
+
+def _out_of_range(config: Config) -> Iterator[tuple[str, str]]:
+    """Each number of a Config that cannot be meant, and what was wanted."""
+    for name in ("epochs", "batch_size"):
+        if getattr(config, name) < 1:
+            yield name, f"{getattr(config, name)}, wants 1 or more"
+    if not (math.isfinite(config.lr) and config.lr > 0):
+        yield "lr", f"{config.lr:g}, wants a number above 0"
+    if not 0 <= config.seed < 2**63:
+        yield "seed", f"{config.seed}, wants 0 to 2^63 - 1"
 
 
 # -- Folders and data

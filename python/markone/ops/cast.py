@@ -16,6 +16,7 @@ from .._dtypes import (
     float64,
     int32,
     int64,
+    refuse_overflow,
     uint8,
 )
 from .._dtypes import dtype as DType
@@ -164,6 +165,8 @@ def fill_(input: Tensor, value: Any) -> Tensor:
             raise RuntimeError(f"fill_: wants a number or a 0-d tensor, got shape {list(value.shape)}")
         return copy_(input, value)
     number = operand("fill_", value)
+    if number and not out.dtype.is_floating_point:
+        refuse_overflow("fill_", number, out.dtype)
     if not recording(input):
         _C.fill(out, number)
         return input

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from .. import _C
-from .._dtypes import as_device, as_dtype, bool_, get_default_dtype, int64
+from .._dtypes import as_device, as_dtype, bool_, float64, get_default_dtype, int64, refuse_overflow
 from ..tensor import Tensor, _array_of
 from ._common import operand, sizes, tensor_arg
 
 # Functions that are Tensor methods too.
 METHODS = "new_tensor new_zeros new_ones new_empty new_full"
 # For other families, not for users.
-HELPERS = "filled"
+HELPERS = "filled fits"
 
 
 def _finish(array: Any, requires_grad: bool, op: str) -> Tensor:
@@ -28,7 +28,8 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     """A copy of data: numbers, nested sequences, ndarrays or tensors. Python floats give the default
     dtype, ints int64.
 
-    TypeError for elements or dtypes without a counterpart, ValueError for ragged sequences.
+    TypeError for elements or dtypes without a counterpart, ValueError for ragged sequences, RuntimeError for
+    numbers that an integer dtype does not hold (ndarrays and tensors keep the low bits).
     """
     as_device(device)
     return _finish(_array_of(data, dtype), requires_grad, "tensor")
@@ -79,9 +80,21 @@ def from_dlpack(source: Any) -> Tensor:
 def filled(op: str, size: Any, value: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     """A tensor of one number."""
     as_device(device)
-    out = _C.empty(sizes(op, size), get_default_dtype() if dtype is None else as_dtype(dtype))
+    kind = get_default_dtype() if dtype is None else as_dtype(dtype)
+    if value:
+        refuse_overflow(op, value, kind)
+    out = _C.empty(sizes(op, size), kind)
     _C.fill(out, value)
     return _finish(out, requires_grad, op)
+
+
+def fits(op: str, count: int, dtype: Any) -> int:
+    """`count`, where so many elements can be had; else the error in the name of the operation."""
+    try:
+        _C.empty((count,), dtype)
+    except (OverflowError, ValueError, MemoryError):
+        raise _C.OutOfMemoryError(f"{op}: no memory for {count} elements of {dtype}") from None
+    return count
 
 
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -221,7 +234,7 @@ def linspace(
     if steps < 0:
         raise ValueError(f"linspace: steps must not be negative, got {steps}")
     kind = get_default_dtype() if dtype is None else as_dtype(dtype)
-    values = np.linspace(float(start), float(end), steps)
+    values = np.linspace(float(start), float(end), fits("linspace", steps, float64))
     return _finish(_C.cast(_C.from_numpy(values), kind), requires_grad, "linspace")
 
 
@@ -236,7 +249,9 @@ def logspace(
 ) -> Tensor:
     """base ** linspace(start, end, steps)."""
     kind = get_default_dtype() if dtype is None else as_dtype(dtype)
-    values = np.logspace(float(start), float(end), steps, base=base)
+    if steps < 0:
+        raise ValueError(f"logspace: steps must not be negative, got {steps}")
+    values = np.logspace(float(start), float(end), fits("logspace", steps, float64), base=base)
     return _finish(_C.cast(_C.from_numpy(values), kind), requires_grad, "logspace")
 
 

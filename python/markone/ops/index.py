@@ -376,6 +376,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """int64 vectors with a one at each class."""
+    from .creation import fits
     from .gather import index_array
 
     classes = index_array("one_hot", input)
@@ -383,13 +384,13 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         if classes.numel == 0:
             raise RuntimeError("one_hot: an empty tensor does not tell num_classes")
         num_classes = int(_C.to_numpy(_C.amax(classes, (), False))) + 1
-    line = Tensor(_C.from_numpy(np.arange(num_classes, dtype=np.int64)))
     values = _C.to_numpy(classes)
     if values.size and (values.min() < 0 or values.max() >= num_classes):
         raise RuntimeError(
             f"one_hot: classes must be in [0, {num_classes}), got {values.min()}..{values.max()}"
         )
-    return Tensor(_C.cast(_C.eq(classes.unsqueeze(classes.ndim), line._array), int64))
+    line = _C.arange(0, 1, fits("one_hot", num_classes, int64), int64)
+    return Tensor(_C.cast(_C.eq(classes.unsqueeze(classes.ndim), line), int64))
 
 
 __all__ = ["as_dtype", "clone", "dims_of", "fill_", "getitem", "setitem", "shrink"]

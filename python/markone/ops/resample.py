@@ -85,6 +85,8 @@ def interpolate(
     size = numbers(op, "size", size, spatial)
     if min(size) < 1 or min(x.shape[2:]) < 1:
         raise ValueError(f"{op}: cannot make {list(size)} of {list(input.shape)}, sizes have to be above 0")
+    if max(size) >= 2**31:
+        raise _C.ArgumentError(f"{op}: size {list(size)} is too large, wants less than 2^31")
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[spatial - 1](input, size)
     if not x.dtype.is_floating_point:
