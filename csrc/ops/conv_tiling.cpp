@@ -19,6 +19,8 @@ constexpr int64_t kRows = 128;
 // Columns that are copied side by side: with a block of K, kColumns * kDepth, they fill half of the second
 // cache. Copying one costs as much as so many multiplications with it.
 constexpr int64_t kColumns = 320, kCopyCost = 4;
+// Where the outputs are not neighbours loading and storing the sums costs more.
+constexpr int64_t kScatteredDepth = 1024, kScatteredColumns = 128;
 // The columns of the micro-kernel of AVX-512; fewer elsewhere.
 constexpr int64_t kPanelColumns = 32;
 // The weight gradient: outputs whose packed gradient, one vector or two each, stays in the first cache.
@@ -93,18 +95,18 @@ struct ColumnCut {
   int64_t tile_h, images;
   double cost;  // columns computed for each image
 };
-ColumnCut cut_columns(const ConvImage& image) {
+ColumnCut cut_columns(const ConvImage& image, int64_t most) {
   const int64_t plane = image.h.out * image.w.out;
-  if (image.d.out == 1 && plane <= kColumns / 2) {
+  if (image.d.out == 1 && plane <= most / 2) {
     ColumnCut best{image.h.out, 1, static_cast<double>(computed(plane))};
-    for (int64_t n = 2; n <= std::min(image.batch, kColumns / plane); ++n) {
+    for (int64_t n = 2; n <= std::min(image.batch, most / plane); ++n) {
       const double cost = static_cast<double>(computed(n * plane)) / static_cast<double>(n);
       if (cost < best.cost) best = {image.h.out, n, cost};
     }
     return best;
   }
   ColumnCut best{1, 1, 1e300};
-  for (int64_t h = 1; h <= std::min(image.h.out, kColumns / image.w.out); ++h) {
+  for (int64_t h = 1; h <= std::min(image.h.out, most / image.w.out); ++h) {
     const int64_t whole = image.h.out / h, rest = image.h.out % h;
     // A chunk more costs as much as a few columns.
     int64_t cost = whole * (computed(h * image.w.out) + 4);
@@ -122,7 +124,10 @@ int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
   const ConvAxis &d = image.d, &h = image.h, &w = image.w;
   const int64_t taps = taps_of(image);
   t.rows = balanced(image.rows, kRows);
-  t.depth = image.depth ? balanced(image.depth, std::max<int64_t>(1, kDepth / taps)) : 1;
+  const bool scattered = args->y_at.w != 1;
+  const int64_t depth = scattered ? kScatteredDepth : kDepth,
+                columns = scattered ? kScatteredColumns : kColumns;
+  t.depth = image.depth ? balanced(image.depth, std::max<int64_t>(1, depth / taps)) : 1;
   t.tile_w = balanced(w.out, kTileColumns);
 
   AxisPlan ph = by_phase(h), pw = by_phase(w);
@@ -159,8 +164,8 @@ int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
       balanced(h.out, std::max<int64_t>(std::min<int64_t>(4 + reach, 64), kTileBytes / row_bytes - reach));
   // Columns as they lie, those between rows and past the end too, or copied side by side.
   t.images = t.columns = 0;
-  if (image.rows > kFewRows && w.out <= kColumns) {
-    const ColumnCut cut = cut_columns(image);
+  if (image.rows > kFewRows && w.out <= columns) {
+    const ColumnCut cut = cut_columns(image, columns);
     const double rows = static_cast<double>(t.rows);
     const int64_t tile = round_up((t.tile_h - 1) * t.width + w.out, kPanelColumns);
     const double as_they_lie =
@@ -175,7 +180,7 @@ int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
   set_table(&image, slots);
   t.shared_bytes = round_up(
       image.groups * divide_up(image.rows, t.rows) * (t.rows * image.depth * taps + kConvSlack) * size, 64);
-  const int64_t planes = t.period_h ? t.depth * d.taps * t.period_h * t.period_w * t.plane : 0;
+  const int64_t planes = round_up(t.depth * d.taps * t.period_h * t.period_w * t.plane, kConvLanes);
   t.slot_bytes = round_up((planes + t.depth * taps * t.columns + (t.columns ? kConvSlack : 0)) * size, 64);
   return t.table_bytes + t.shared_bytes + slots * t.slot_bytes;
 }
@@ -208,8 +213,14 @@ int64_t plan_tiling(ConvWeightGradArgs* args, int64_t size, int64_t slots) {
       std::min(divide_up(kGradChunks, tiles), std::max<int64_t>(1, kGradBytes / (sum * size)));
   args->images = divide_up(image.batch, std::clamp<int64_t>(most, 1, image.batch));
   args->parts = divide_up(image.batch, args->images);
+  // Small images one after the other in one block of K.
+  t.images = 1;
+  if (t.tile_h == h.out && t.tile_w == w.out && d.out == 1)
+    t.images = std::clamp<int64_t>(kGradPositions / (h.out * w.out), 1, args->images);
+  planes = round_up(planes, kConvLanes);
   t.shared_bytes = round_up(args->parts * sum * size, 64);
-  t.slot_bytes = round_up((planes + t.tile_h * t.tile_w * kConvTile + kConvSlack) * size, 64);
+  t.slot_bytes =
+      round_up(t.images * (planes + t.tile_h * t.tile_w * kConvTile) * size + kConvSlack * size, 64);
   return t.table_bytes + t.shared_bytes + slots * t.slot_bytes;
 }
 

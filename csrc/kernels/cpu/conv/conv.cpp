@@ -44,7 +44,7 @@ __attribute__((noinline)) void conv_tile(int64_t k, const T* a, B b, const ConvO
   using V = Vec<T>;
   constexpr int64_t kWidth = kVecs * V::kLanes;
   V acc[kRows][kVecs];
-  alignas(64) T buffer[kRows * kWidth];
+  alignas(64) T buffer[kRows * kWidth + V::kLanes];
   const bool plain = out.count == 1 && out.segments[0].at == 0 && out.col == 1;
   const int64_t cols = out.segments[0].count;
   T* const y = out.y + out.segments[0].to;
@@ -55,17 +55,13 @@ __attribute__((noinline)) void conv_tile(int64_t k, const T* a, B b, const ConvO
   }
   if (out.from_y) {
     if (!plain) {
-      for (int64_t i = 0; i < kRows * kWidth; i += V::kLanes) V(0).store(buffer + i);
+      for (int64_t i = 0; i <= kRows * kWidth; i += V::kLanes) V(0).store(buffer + i);
       for (int64_t i = 0; i < kRows; ++i) {
         for (int64_t s = 0; s < out.count; ++s) {
           const Segment& seg = out.segments[s];
           const T* from = out.y + i * out.row + seg.to;
           T* to = buffer + i * kWidth + seg.at;
-          if (out.col == 1) {
-            copy_exact(to, from, seg.count);
-          } else {
-            for (int64_t j = 0; j < seg.count; ++j) to[j] = from[j * out.col];
-          }
+          copy_run(to, from, seg.count, out.col);
         }
       }
     }
@@ -112,7 +108,7 @@ __attribute__((noinline)) void conv_tile(int64_t k, const T* a, B b, const ConvO
       if (out.col == 1) {
         copy_exact(to, from, seg.count);
       } else {
-        for (int64_t j = 0; j < seg.count; ++j) to[j * out.col] = from[j];
+        spread_out(to, from, seg.count, out.col);
       }
     }
   }
@@ -249,7 +245,7 @@ __attribute__((noinline)) void few_tile(int64_t k, const T* w, int64_t w_step, c
       store_first(sum, to, lanes);
     } else {
       sum.store(buffer);
-      for (int64_t j = 0; j < lanes; ++j) to[j * y_col] = buffer[j];
+      spread_out(to, buffer, lanes, y_col);
     }
   }
 }
@@ -354,7 +350,7 @@ void conv_chunk(void* context, int64_t chunk, int slot) {
                                    slot * t.slot_bytes);
   const bool copied = t.period_h > 0;
   const int64_t images = smaller(conv.images, image.batch - n);
-  T* const columns = planes + (copied ? t.depth * image.d.taps * t.period_h * t.period_w * t.plane : 0);
+  T* const columns = planes + planes_size(image);
   int64_t c0 = 0;
   do {
     const int64_t channels = smaller(t.depth, image.depth - c0), k = channels * conv.taps;

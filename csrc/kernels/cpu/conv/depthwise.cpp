@@ -109,7 +109,7 @@ __attribute__((noinline)) void depthwise_tile(const T* x, int64_t width, int64_t
     } else {
       alignas(64) T buffer[V::kLanes];
       sum.store(buffer);
-      for (int64_t j = 0; j < out.lanes; ++j) to[j * out.col] = buffer[j];
+      spread_out(to, buffer, out.lanes, out.col);
     }
   }
 }

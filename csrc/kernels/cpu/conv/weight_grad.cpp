@@ -23,6 +23,7 @@ struct Walk {
   const T* x;
   const int64_t* offset;  // of each row of the tile
   int64_t row, col;       // from output row to output row and from column to column
+  int64_t images, image;  // and from image to image
   int64_t out_h, out_w;
   const T* gradient;  // packed
   T* sum;
@@ -42,15 +43,17 @@ __attribute__((noinline)) void filter_tile(const Walk<T>& walk) {
       acc[i][j] = walk.from_sum ? V::load(walk.sum + i * walk.sum_row + j * V::kLanes) : V(0);
   }
   const T* p[kRows];
-  for (int i = 0; i < kRows; ++i) p[i] = walk.x + walk.offset[i];
   RowsB<T> b{walk.gradient, kWidth};
-  for (int64_t h = 0; h < walk.out_h; ++h) {
-    if (walk.col == 1)
-      multiply<T, kRows, kVecs>(acc, walk.out_w, PointersA<T, kRows, true>{p, 1}, b);
-    else
-      multiply<T, kRows, kVecs>(acc, walk.out_w, PointersA<T, kRows, false>{p, walk.col}, b);
-    for (int i = 0; i < kRows; ++i) p[i] += walk.row;
-    b.p += walk.out_w * kWidth;
+  for (int64_t n = 0; n < walk.images; ++n) {
+    for (int i = 0; i < kRows; ++i) p[i] = walk.x + n * walk.image + walk.offset[i];
+    for (int64_t h = 0; h < walk.out_h; ++h) {
+      if (walk.col == 1)
+        multiply<T, kRows, kVecs>(acc, walk.out_w, PointersA<T, kRows, true>{p, 1}, b);
+      else
+        multiply<T, kRows, kVecs>(acc, walk.out_w, PointersA<T, kRows, false>{p, walk.col}, b);
+      for (int i = 0; i < kRows; ++i) p[i] += walk.row;
+      b.p += walk.out_w * kWidth;
+    }
   }
 #pragma GCC unroll 32
   for (int i = 0; i < kRows; ++i) {
@@ -90,21 +93,29 @@ void sum_chunk(void* context, int64_t chunk, int slot) {
   T* planes = reinterpret_cast<T*>(static_cast<char*>(grad.run->scratch) + t.table_bytes + t.shared_bytes +
                                    slot * t.slot_bytes);
   // Planes first, then the packed gradient.
-  T* packed = planes + (copied ? t.depth * image.d.taps * t.period_h * t.period_w * t.plane : 0);
+  T* packed = planes + t.images * planes_size(image);
   T* sums = grad.sums + part * grad.sum_size + (g * image.depth + c0) * grad.taps * grad.sum_row + row0;
   bool first = true;
   const int64_t end = smaller(image.batch, (part + 1) * args.images);
-  for (int64_t at_image = part * args.images * image.d.out; at_image < end * image.d.out; ++at_image) {
+  // Of small images several follow each other in one sum.
+  int64_t images = 1;
+  for (int64_t at_image = part * args.images * image.d.out; at_image < end * image.d.out;
+       at_image += images) {
     const int64_t n = at_image / image.d.out, d0 = at_image % image.d.out;
+    images = smaller(t.images, end - n);  // one, where there are several depths
     const T* x = static_cast<const T*>(args.x) + n * image.x.outer + g * image.x.group;
     for (int64_t h0 = 0; h0 < image.h.out; h0 += t.tile_h) {
       for (int64_t w0 = 0; w0 < image.w.out; w0 += t.tile_w, first = false) {
         const int64_t out_h = smaller(t.tile_h, image.h.out - h0);
         const int64_t out_w = smaller(t.tile_w, image.w.out - w0);
-        Walk<T> walk{planes, nullptr, t.width, 1, out_h, out_w, packed, nullptr, grad.sum_row, !first};
+        Walk<T> walk{planes, nullptr, t.width, 1,       images,       planes_size(image),
+                     out_h,  out_w,   packed,  nullptr, grad.sum_row, !first};
         if (copied) {
-          fill_planes(image, planes, x, c0, channels, d0, h0, w0, out_h);
+          for (int64_t i = 0; i < images; ++i)
+            fill_planes(image, planes + i * walk.image, x + i * image.x.outer, c0, channels, d0, h0, w0,
+                        out_h);
         } else {
+          walk.image = image.x.outer;
           walk.row = image.h.out > 1 ? image.h.stride * image.x.h : 0;
           walk.col = image.w.out > 1 ? image.w.stride * image.x.w : 1;
           // Of depth 0 the product may not fit.
@@ -115,11 +126,14 @@ void sum_chunk(void* context, int64_t chunk, int slot) {
           const T* from = static_cast<const T*>(args.gradient) + n * at.outer + g * at.group +
                           (row0 + m) * at.channel + d0 * at.d + h0 * at.h + w0 * at.w;
           const int64_t count = smaller(width, rows - m);
-          if (at.h == out_w * at.w) {
-            pack<T>(packed, from, at.channel, at.w, count, out_h * out_w, width);
-          } else {
-            for (int64_t h = 0; h < out_h; ++h)
-              pack<T>(packed + h * out_w * width, from + h * at.h, at.channel, at.w, count, out_w, width);
+          for (int64_t i = 0; i < images; ++i, from += at.outer) {
+            T* to = packed + i * out_h * out_w * width;
+            if (at.h == out_w * at.w) {
+              pack<T>(to, from, at.channel, at.w, count, out_h * out_w, width);
+            } else {
+              for (int64_t h = 0; h < out_h; ++h)
+                pack<T>(to + h * out_w * width, from + h * at.h, at.channel, at.w, count, out_w, width);
+            }
           }
           const int64_t tall = grad.tall ? kTallRows : kTileRows;
           const int64_t panels = parts(k, tall), base = k / panels, longer = k % panels;

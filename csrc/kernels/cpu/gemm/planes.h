@@ -53,6 +53,31 @@ MO_INLINE void copy_run(T* to, const T* from, int64_t n, int64_t stride) {
   }
 }
 
+// Exactly n numbers to places `step` apart.
+template <class T>
+MO_INLINE void spread_out(T* to, const T* from, int64_t n, int64_t step) {
+#if defined(MARKONE_ISA_avx512)
+  if (step == 2) {
+    constexpr int64_t kHalf = kLanes<T> / 2;
+    constexpr int64_t kEven = 0x5555;
+    for (int64_t i = 0; i < n; i += kHalf) {
+      const int64_t count = smaller(kHalf, n - i), mask = kEven & ((int64_t{1} << 2 * count) - 1);
+      if constexpr (sizeof(T) == 4) {
+        const __m512 low = _mm512_maskz_loadu_ps(Vec<T>::first(count), from + i);
+        const __m512i twice = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+        _mm512_mask_storeu_ps(to + 2 * i, static_cast<__mmask16>(mask), _mm512_permutexvar_ps(twice, low));
+      } else {
+        const __m512d low = _mm512_maskz_loadu_pd(Vec<T>::first(count), from + i);
+        const __m512i twice = _mm512_set_epi64(3, 3, 2, 2, 1, 1, 0, 0);
+        _mm512_mask_storeu_pd(to + 2 * i, static_cast<__mmask8>(mask), _mm512_permutexvar_pd(twice, low));
+      }
+    }
+    return;
+  }
+#endif
+  for (int64_t i = 0; i < n; ++i) to[i * step] = from[i];
+}
+
 // Exactly n numbers.
 template <class T>
 MO_INLINE void copy_exact(T* to, const T* from, int64_t n) {
@@ -110,6 +135,12 @@ void fill_planes(const ConvImage& image, T* to, const T* x, int64_t c0, int64_t 
       }
     }
   }
+}
+
+// What the planes of one block of channels take, in whole lines.
+MO_INLINE int64_t planes_size(const ConvImage& image) {
+  const ConvTiling& t = image.tiling;
+  return parts(t.depth * image.d.taps * t.period_h * t.period_w * t.plane, kConvLanes) * kConvLanes;
 }
 
 // The offset of each (c, q, r, s) of a block of channels from the output's own place.
