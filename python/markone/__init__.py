@@ -58,6 +58,7 @@ _LAZY_MODULES = (
     "optim",
     "train",
     "transforms",
+    "tune",
     "vision",
     "viz",
 )

@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "datasets": DATA,
     "transforms": OPS | {"data", "vision"},  # random augmentation is keyed as data's samplers are
     "vision": OPS | {"nn"},  # its layers are modules
+    "tune": set(),
     "compile": GRAPH,
     "interop": NN,
     "viz": NN | {"optim"},

@@ -59,3 +59,71 @@ def test_panels():
     assert two.get_title(loc="left") == "two" and len(two.collections) == 1
     with pytest.raises(ValueError, match="panels: got no picture"):
         viz.panels({})
+
+
+def test_code_history():
+    history = np.random.default_rng(0).random((5, 8, 3))
+    figure = viz.code_history(history, [f"p{i}" for i in range(8)], every=10)
+    assert len(figure.axes) == 8
+    code = "".join(str(int(v)) for v in history[-1, 2].round())
+    assert figure.axes[2].get_title(loc="left") == f"p2 → {code}"
+    assert list(figure.axes[0].lines[1].get_ydata()) == list(history[:, 0, 1])
+    assert list(figure.axes[0].lines[0].get_xdata()) == [0, 10, 20, 30, 40]
+    with pytest.raises(ValueError, match="code_history: got shape"):
+        viz.code_history(np.zeros((2, 3)))
+
+
+def test_layer_variances_are_those_of_the_layers():
+    net = nn.Sequential(nn.Linear(6, 50), nn.Tanh(), nn.Linear(50, 40), nn.Tanh()).double()
+    x = mo.randn(30, 6, dtype=mo.float64)
+    forward, backward = viz.layer_variances(net, x)
+    w1, b1, w2, b2 = (p.detach().numpy() for p in net.parameters())
+    h = np.tanh(x.numpy() @ w1.T + b1)
+    out = np.tanh(h @ w2.T + b2)
+    assert forward == pytest.approx([h.var(ddof=1), out.var(ddof=1)])
+    down = out / 30
+    assert backward == pytest.approx([((down * (1 - out**2)) @ w2).var(ddof=1), down.var(ddof=1)])
+    assert all(p.grad is None for p in net.parameters())
+    figure = viz.activation_variance({"rule": (forward, backward)})
+    assert list(figure.axes[0].lines[0].get_ydata()) == forward
+    with pytest.raises(ValueError, match="activation_variance: got no network"):
+        viz.activation_variance({})
+
+
+def test_loss_slice_is_the_loss_there_and_leaves_the_network_alone():
+    net = nn.Linear(3, 2).double()
+    x = mo.randn(5, 3, dtype=mo.float64)
+    before = [p.detach().numpy().copy() for p in net.parameters()]
+    found = viz.loss_slice(net, lambda: (net(x) ** 2).sum().item(), 0.5, 5, seed=3)
+    assert all((p.detach().numpy() == b).all() for p, b in zip(net.parameters(), before))
+    assert found.values[2, 2] == pytest.approx(float((net(x) ** 2).sum().item()))
+    # A parabola in each direction, as the network is linear; rows as long as the weight's.
+    assert np.diff(found.values, 3, axis=0) == pytest.approx(0, abs=1e-9)
+    assert found.roughness() == 0
+    directions = ([np.ones((2, 3)), np.zeros(2)], [np.zeros((2, 3)), np.ones(2)])
+    along = viz.loss_slice(net, lambda: (net(x) ** 2).sum().item(), 1.0, 3, directions=directions)
+    w, b = before
+    assert along.values[0, 2] == pytest.approx(((x.numpy() @ (w + 1).T + b - 1) ** 2).sum())
+    figure = viz.loss_landscape({"a": found, "b": along}, "title")
+    assert len(figure.axes) == 5
+    with pytest.raises(ValueError, match="loss_slice: got points 2"):
+        viz.loss_slice(net, lambda: 0.0, points=2)
+
+
+def test_descents_and_trials():
+    way = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 0.0]])
+    figure = viz.descents(lambda x, y: x * x + y * y, {"GD": way, "Adam": way[::-1]})
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["GD", "Adam"]
+    assert list(figure.axes[0].lines[0].get_xdata()) == [0, 1, 2]
+    with pytest.raises(ValueError, match="descents: got no way"):
+        viz.descents(lambda x, y: x, {})
+
+    space = {"x": mo.tune.Uniform(0, 1), "f": mo.tune.Choice("tanh", "relu")}
+    study = mo.tune.Study(lambda x, f: x + (f == "relu"), space).random(6)
+    panels = viz.trials(study).axes
+    assert [axes.get_xlabel() for axes in panels] == ["x", "f"]
+    assert panels[0].collections[1].get_offsets()[0].tolist() == pytest.approx(
+        [study.best.values["x"], study.best.score]
+    )
+    with pytest.raises(ValueError, match="trials: got a study without a score"):
+        viz.trials(mo.tune.Study(lambda x, f: 0, space))

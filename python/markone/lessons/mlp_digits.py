@@ -60,5 +60,5 @@ def lesson(page: Page) -> None:
         "Shuffle the pixels of all pictures by one permutation: the error stays. A convolutional network's "
         "would not.",
         "Train without dropout: which epoch is the best now?",
-        "`markone lesson lenet5`: the same digits with a third of the mistakes.",
+        "`markone lesson lenet`: the same digits with a third of the mistakes.",
     )
