@@ -55,6 +55,7 @@ from . import nn as nn
 from . import optim as optim
 from . import train as train
 from . import transforms as transforms
+from . import tune as tune
 from . import vision as vision
 from . import viz as viz
 from .amp import GradScaler as GradScaler
