@@ -153,24 +153,33 @@ void sum_chunk(void* context, int64_t chunk, int slot) {
   }
 }
 
-// Adds the parts of one (group, channel), from the first to the last.
+// Adds the parts of one vector of a group's (channel, tap), from the first to the last, and turns them
+// around.
 template <class T>
 void add_chunk(void* context, int64_t chunk, int) {
+  using V = Vec<T>;
+  constexpr int64_t kN = V::kLanes;
   const WeightGrad<T>& grad = *static_cast<const WeightGrad<T>*>(context);
   const ConvWeightGradArgs& args = *grad.args;
   const ConvImage& image = args.image;
-  const int64_t g = chunk / image.depth, c = chunk % image.depth;
-  T* out = static_cast<T*>(args.weight) + (g * image.rows * image.depth + c) * grad.taps;
-  T* sums = grad.sums + chunk * grad.taps * grad.sum_row;
-  for (int64_t i = 0; i < grad.taps; ++i) {
-    T* sum = sums + i * grad.sum_row;
-    for (int64_t m = 0; m < image.rows; m += kLanes<T>) {
-      Vec<T> total = Vec<T>::load(sum + m);
+  const int64_t size = image.depth * grad.taps, blocks = parts(size, kN);
+  const int64_t g = chunk / blocks, first = chunk % blocks * kN, count = smaller(kN, size - first);
+  T* out = static_cast<T*>(args.weight) + g * image.rows * size + first;
+  const T* sums = grad.sums + (g * size + first) * grad.sum_row;
+  for (int64_t m = 0; m < image.rows; m += kN) {
+    V rows[kN];
+#pragma GCC unroll 16
+    for (int i = 0; i < kN; ++i) {
+      const T* sum = sums + (i < count ? i : count - 1) * grad.sum_row + m;
+      rows[i] = V::load(sum);
       for (int64_t part = 1; part < args.parts; ++part)
-        total = total + Vec<T>::load(sum + part * grad.sum_size + m);
-      total.store(sum + m);
+        rows[i] = rows[i] + V::load(sum + part * grad.sum_size);
     }
-    for (int64_t m = 0; m < image.rows; ++m) out[m * image.depth * grad.taps + i] = sum[m];
+    transpose(rows);
+#pragma GCC unroll 16
+    for (int i = 0; i < kN; ++i) {
+      if (m + i < image.rows) store_first(rows[i], out + (m + i) * size, count);
+    }
   }
 }
 
@@ -199,7 +208,7 @@ void weight_grad(const ConvWeightGradArgs* args, const Run* run) {
   fill_offsets(image, grad.offsets);
   run->parallel(&limited, args->parts * image.groups * grad.depth_blocks * grad.row_blocks, sum_chunk<T>,
                 &grad);
-  run->parallel(&limited, image.groups * image.depth, add_chunk<T>, &grad);
+  run->parallel(&limited, image.groups * parts(image.depth * grad.taps, kLanes<T>), add_chunk<T>, &grad);
 }
 
 MO_ISA_END
