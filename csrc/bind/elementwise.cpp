@@ -80,7 +80,11 @@ void bind_elementwise(py::module_& m) {
 
   m.def("where", &where, py::arg("condition"), py::arg("a"), py::arg("b"));
   m.def("copy_into", [](const Array& out, const Array& in) { copy_into("copy_", out, in); });
-  m.def("fill", [](const Array& out, const Operand& value) { fill("fill_", out, value.scalar); });
+  m.def("fill", [](const Array& out, const Operand& value) {
+    if (value.kind != Operand::kArray) return fill("fill_", out, value.scalar);
+    MO_CHECK(value.array.ndim() == 0, "fill_", "wants a number or a 0-d array, got shape ", value.array.shape());
+    copy_into("fill_", out, value.array);
+  });
   m.def("contiguous", [](const Array& x) { return contiguous("contiguous", x); });
   m.def("cast", [](const Array& x, DType dtype) { return cast("to", x, dtype); });
   m.def("clone", [](const Array& x) { return clone("clone", x); });

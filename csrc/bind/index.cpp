@@ -1,6 +1,8 @@
 // Indexing by integer arrays, concatenation, and counting.
 #include "ops/index.h"
 
+#include <set>
+
 #include "bind/common.h"
 
 namespace markone::bind {
@@ -20,6 +22,12 @@ IndexWrite write_of(const char* op, const std::string& reduce) {
     if (reduce == kNames[i]) return static_cast<IndexWrite>(i);
   }
   fail(ErrorKind::kValue, op, "reduce is '", reduce, "', wants put, sum, prod, amax or amin");
+}
+
+// Python's strings are the caller's; a recorded call needs its own.
+const char* kept(const std::string& text) {
+  static std::set<std::string> all;
+  return all.insert(text).first->c_str();
 }
 
 }  // namespace
@@ -57,6 +65,12 @@ void bind_index(py::module_& m) {
       py::arg("x"), py::arg("dim"), py::arg("index"), py::arg("src"), py::arg("reduce"),
       "x at the places of index along dim combined with src by put, sum, prod, amax or amin.");
   m.def("nonzero", &nonzero, py::arg("x"), "The coordinates of what is not zero: int64 [count, ndim].");
+  m.def(
+      "check_range",
+      [](const std::string& op, const std::string& wanted, const Array& x, double low, double high,
+         bool nan) { check_range(kept(op), kept(wanted), x, low, high, nan); },
+      py::arg("op"), py::arg("wanted"), py::arg("x"), py::arg("low"), py::arg("high"), py::arg("nan"),
+      "Raises 'op: wanted, got ...' where low <= x <= high does not hold.");
   m.def("cat", &cat, py::arg("arrays"), py::arg("dim"));
   m.def("arange", &arange, py::arg("start"), py::arg("step"), py::arg("count"), py::arg("dtype"));
 }

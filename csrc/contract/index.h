@@ -60,6 +60,16 @@ struct NonzeroArgs {
   int64_t* out;
 };
 
+// Reports x[i] for which low <= x[i] <= high does not hold; NaN is only reported where `nan` is set. The
+// report has the empty range [0, 0) and the bits of x[i] as a double for its value.
+inline constexpr int64_t kInRangeChunk = 16384;
+struct InRangeArgs {
+  int64_t n;
+  double low, high;
+  bool nan;
+  const void* x;  // [n], contiguous
+};
+
 // out[i] = start + i * step for i < n, contiguous: floating types in double rounded once, integers wrapping.
 struct ArangeArgs {
   int64_t n;
@@ -73,6 +83,7 @@ struct IndexKernels {
   Entry<GatherArgs> gather[kDTypeCount];
   Entry<GatherArgs> scatter[kWriteCount][kDTypeCount];
   Entry<NonzeroArgs> nonzero;
+  Entry<InRangeArgs> in_range[kDTypeCount];
   Entry<ArangeArgs> arange[kDTypeCount];
 };
 

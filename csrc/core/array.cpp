@@ -194,7 +194,7 @@ Array Array::flip(const Dims& dims) const {
 }
 
 Array Array::diagonal(int64_t offset, int64_t dim1, int64_t dim2) const {
-  MO_CHECK(ndim() >= 2, "diagonal", "wants at least 2 dimensions, got shape ", shape_);
+  MO_CHECK_INDEX(ndim() >= 2, "diagonal", "wants at least 2 dimensions, got shape ", shape_);
   const int a = wrap_dim("diagonal", dim1, ndim()), b = wrap_dim("diagonal", dim2, ndim());
   MO_CHECK(a != b, "diagonal", "the two dimensions must differ");
   // An offset that misses the matrix gives an empty diagonal.
@@ -231,9 +231,22 @@ Array Array::as_strided(const Dims& shape, const Dims& strides, int64_t offset) 
 }
 
 Array Array::bit_cast(DType dtype) const {
-  MO_CHECK_TYPE(size_of(dtype) == size_of(dtype_), "bit_cast", "cannot read ", name_of(dtype_), " as ",
-                name_of(dtype));
-  return Array(storage_, dtype, shape_, strides_, offset_);
+  const int64_t from = size_of(dtype_), to = size_of(dtype);
+  if (from == to) return Array(storage_, dtype, shape_, strides_, offset_);
+  // Smaller or larger elements: the last dimension holds more or fewer of them.
+  const int last = ndim() - 1;
+  MO_CHECK_TYPE(last >= 0 && strides_[last] == 1, "view", "cannot read ", name_of(dtype_), " of shape ",
+                shape_, " and strides ", strides_, " as ", name_of(dtype),
+                ": the last dimension must be contiguous");
+  Dims shape = shape_, strides = strides_;
+  const auto in_new = [&](int64_t n) {
+    MO_CHECK_TYPE(n * from % to == 0, "view", "shape ", shape_, ", strides ", strides_, " and offset ",
+                  offset_, " of ", name_of(dtype_), " are no whole numbers of ", name_of(dtype));
+    return n * from / to;
+  };
+  for (int i = 0; i < last; ++i) strides[i] = in_new(strides_[i]);
+  shape[last] = in_new(shape_[last]);
+  return Array(storage_, dtype, shape, strides, in_new(offset_));
 }
 
 }  // namespace markone

@@ -1,6 +1,7 @@
 #include "core/stream.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <mutex>
 
@@ -64,6 +65,10 @@ void execute(const Call& call, int threads, Owner* owner) {
 }
 
 [[noreturn]] void raise(const Call& call, const ValueReport& report) {
+  if (report.low == report.high) {  // a number of which `values` says what it should be
+    fail(ErrorKind::kValue, call.op, call.values, ", got ", std::bit_cast<double>(report.value),
+         " at flat index ", report.index);
+  }
   fail(ErrorKind::kIndex, call.op, call.values ? call.values : "value", " at flat index ", report.index,
        " is ", report.value, ", wanted ", report.low, " <= value < ", report.high);
 }

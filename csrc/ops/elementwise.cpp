@@ -82,8 +82,9 @@ using Args = ElementwiseArgs;
 // Every elementwise kernel is called here: broadcast, make safe against overlap, coalesce, submit.
 void run(const char* op, const Entry<Args>& entry, DType kernel_type, const Array& out,
          std::initializer_list<const Operand*> operands) {
+  const Kernel kernel = kernel_for(op, entry, kernel_type);
   if (out.numel() == 0) return;
-  Launch<Args> call(op, kernel_for(op, entry, kernel_type));
+  Launch<Args> call(op, kernel);
   Args& args = call.args;
   args.ndim = out.ndim();
   std::copy_n(out.shape().data(), out.ndim(), args.shape);
@@ -119,8 +120,22 @@ void run(const char* op, const Entry<Args>& entry, DType kernel_type, const Arra
   }
 }
 
+// A number becomes what the type holds of it: -1 is 255 in uint8, as in PyTorch.
 Operand as_type(const char* op, const Operand& x, DType dtype) {
-  return x.kind == Operand::kArray ? Operand(cast(op, x.array, dtype)) : x;
+  if (x.kind == Operand::kArray) return cast(op, x.array, dtype);
+  if (dtype == kU8) return Operand::integer(static_cast<uint8_t>(x.scalar.i));
+  if (dtype == kI32) return Operand::integer(static_cast<int32_t>(x.scalar.i));
+  return x;
+}
+
+// As PyTorch: what is meant is ~ or logical_xor.
+void check_minuend(BinaryOp op, const Operand& a, const Operand& b) {
+  if (op != kBinary_sub) return;
+  for (const Operand* x : {&a, &b}) {
+    const bool truth = x->kind == Operand::kBoolNumber || (x->array && x->array.dtype() == kBool);
+    MO_CHECK_KIND(ErrorKind::kRuntime, !truth, "sub",
+                  "does not take bool; to turn a mask around write ~ or logical_not");
+  }
 }
 
 // As PyTorch: an integer has no negative power.
@@ -207,6 +222,7 @@ Array binary(BinaryOp op, const Operand& a, const Operand& b) {
   const char* name = kBinaryNames[op];
   const DType dtype = computed_type(kBinaryTypes[op], result_type(name, {&a, &b}));
   check_exponent(op, b, dtype);
+  check_minuend(op, a, b);
   const Array out = Array::empty(name, broadcast_shapes(name, shape_of(a), shape_of(b)), dtype);
   const Operand left = as_type(name, a, dtype), right = as_type(name, b, dtype);
   run(name, active_table().binary[op][dtype], dtype, out, {&left, &right});
@@ -239,6 +255,7 @@ void binary_into(BinaryOp op, const Array& out, const Operand& a, const Operand&
   check_writable(name, out);
   const DType dtype = computed_type(kBinaryTypes[op], result_type(name, {&a, &b}));
   check_exponent(op, b, dtype);
+  check_minuend(op, a, b);
   const Dims shape = broadcast_shapes(name, shape_of(a), shape_of(b));
   MO_CHECK_TYPE(kind_rank(dtype) <= kind_rank(out.dtype()), name, "a result of type ", name_of(dtype),
                 " cannot be stored in place in ", name_of(out.dtype()));
@@ -330,7 +347,10 @@ void copy_into(const char* op, const Array& out, const Array& in) {
 void fill(const char* op, const Array& out, Scalar value) {
   check_writable(op, out);
   if (out.numel() == 0) return;
-  const DType from = is_floating(out.dtype()) ? kF64 : kI64;
+  const bool whole = !is_floating(out.dtype()) && out.dtype() != kBool;
+  MO_CHECK_KIND(ErrorKind::kRuntime, !whole || (value.f >= -0x1p63 && value.f <= 0x1p63), op, value.f,
+                " is no ", name_of(out.dtype()));
+  const DType from = whole ? kI64 : kF64;
   Launch<CopyArgs> call(op, kernel_for(op, active_table().copy[from][out.dtype()], out.dtype()));
   CopyArgs& args = call.args;
   args.ndim = out.ndim();

@@ -198,6 +198,17 @@ Array nonzero(const Array& x) {
   return out;
 }
 
+void check_range(const char* op, const char* wanted, const Array& x, double low, double high, bool nan) {
+  const Array values = contiguous(op, x);
+  const DType dtype = values.dtype();
+  if (values.numel() == 0) return;
+  Launch<InRangeArgs> call(op, kernel_for(op, active_table().in_range[dtype], dtype));
+  call.args = {values.numel(), low, high, nan, values.data()};
+  call.touch(&call.args.x, values, false);
+  call.values(wanted);
+  call.submit(static_cast<double>(values.numel()));
+}
+
 Array cat(const std::vector<Array>& arrays, int64_t dim_) {
   const char* op = "cat";
   MO_CHECK(!arrays.empty(), op, "got no arrays");

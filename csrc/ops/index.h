@@ -26,6 +26,9 @@ void scatter_into(const Array& x, int64_t dim, const Array& index, const Array& 
 // The coordinates of the elements that are not zero: int64 [count, ndim], row-major. It waits for the count,
 // so it cannot be recorded.
 Array nonzero(const Array& x);
+// Raises, with the text `wanted`, where low <= x[i] <= high does not hold; NaN passes unless `nan` is set.
+// Also in a recording, at each replay. `op` and `wanted` live as long as the program.
+void check_range(const char* op, const char* wanted, const Array& x, double low, double high, bool nan);
 
 // Joined along `dim`; the types are promoted.
 Array cat(const std::vector<Array>& arrays, int64_t dim);

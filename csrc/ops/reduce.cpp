@@ -105,8 +105,8 @@ Array reduce(ReduceOp op, const Array& x, const Dims& dims, bool keepdim) {
   const auto [name, types] = kReduceInfo[op];
   if (types == 'F') want_floating(name, x);
   const Split split = split_dims(name, x, dims);
-  MO_CHECK(types != 'S' || split.count > 0, name, "shape ", x.shape(), " has nothing to reduce over dims ",
-           dims);
+  MO_CHECK_INDEX(types != 'S' || split.count > 0, name, "shape ", x.shape(),
+                 " has nothing to reduce over dims ", dims);
   const bool wide = types == 'W' && !is_floating(x.dtype());
   const DType out_type = types == 'B' ? kBool : wide ? kI64 : x.dtype();
   const Array out = run(op, x, split, out_type, static_cast<double>(split.count), Array());

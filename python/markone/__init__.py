@@ -29,6 +29,7 @@ from ._dtypes import (
     uint8,
 )
 from ._dtypes import bool_ as bool
+from ._types import broadcast_shapes, can_cast, is_floating_point, is_tensor, numel, result_type
 from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .ops.random import Generator, default_generator
 from .tensor import Shape as Size

@@ -34,6 +34,12 @@ from ._dtypes import long as long
 from ._dtypes import set_default_dtype as set_default_dtype
 from ._dtypes import uint8 as uint8
 from ._dtypes import bool_ as bool
+from ._types import broadcast_shapes as broadcast_shapes
+from ._types import can_cast as can_cast
+from ._types import is_floating_point as is_floating_point
+from ._types import is_tensor as is_tensor
+from ._types import numel as numel
+from ._types import result_type as result_type
 from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode
 from .autograd import is_grad_enabled as is_grad_enabled

@@ -193,8 +193,38 @@ void arange_kernel(const ArangeArgs* args, const Run* run) {
                 const_cast<ArangeArgs*>(args));
 }
 
+struct InRangeContext {
+  const InRangeArgs* args;
+  const Run* run;
+};
+template <class T>
+void in_range_chunk(void* context, int64_t chunk, int) {
+  const auto& c = *static_cast<const InRangeContext*>(context);
+  const InRangeArgs& a = *c.args;
+  const auto* x = static_cast<const T*>(a.x);
+  const int64_t begin = chunk * kInRangeChunk,
+                end = begin + kInRangeChunk < a.n ? begin + kInRangeChunk : a.n;
+  int bad = 0;
+  for (int64_t i = begin; i < end; ++i) {
+    const double value = cast_one<double>(x[i]);
+    bad |= !(value >= a.low) | !(value <= a.high);
+  }
+  for (int64_t i = begin; bad && i < end; ++i) {
+    const double value = cast_one<double>(x[i]);
+    if ((value >= a.low && value <= a.high) || (value != value && !a.nan)) continue;
+    int64_t bits;
+    __builtin_memcpy(&bits, &value, sizeof bits);
+    return c.run->report(c.run, i, bits, 0, 0);
+  }
+}
+template <class T>
+void in_range_kernel(const InRangeArgs* args, const Run* run) {
+  InRangeContext c{args, run};
+  run->parallel(run, (args->n + kInRangeChunk - 1) / kInRangeChunk, in_range_chunk<T>, &c);
+}
+
 struct IndexNames {
-  const char *get, *gather, *arange, *write[kWriteCount], *scatter[kWriteCount];
+  const char *get, *gather, *arange, *in_range, *write[kWriteCount], *scatter[kWriteCount];
 };
 
 template <int kType, int kMode = 0>
@@ -214,6 +244,7 @@ void fill_index_types(IndexKernels* table, const IndexNames* names) {
     table->index_get[kType] = {index_kernel<Raw, kIndexGet>, names[kType].get};
     table->gather[kType] = {gather_kernel<Raw, kIndexGet>, names[kType].gather};
     table->arange[kType] = {arange_kernel<T>, names[kType].arange};
+    table->in_range[kType] = {in_range_kernel<T>, names[kType].in_range};
     fill_index_writes<kType>(table, names[kType]);
     fill_index_types<kType + 1>(table, names);
   }
@@ -223,9 +254,9 @@ void fill_index_types(IndexKernels* table, const IndexNames* names) {
 #define MO_INDEX_WRITES(base, t)                                                                \
   {MO_INDEX_NAME(base "_put", t), MO_INDEX_NAME(base "_add", t), MO_INDEX_NAME(base "_mul", t), \
    MO_INDEX_NAME(base "_max", t), MO_INDEX_NAME(base "_min", t)}
-#define MO_INDEX_NAMES(t)                                                                 \
-  {MO_INDEX_NAME("index_get", t), MO_INDEX_NAME("gather", t), MO_INDEX_NAME("arange", t), \
-   MO_INDEX_WRITES("index", t), MO_INDEX_WRITES("scatter", t)}
+#define MO_INDEX_NAMES(t)                                                                  \
+  {MO_INDEX_NAME("index_get", t), MO_INDEX_NAME("gather", t),  MO_INDEX_NAME("arange", t), \
+   MO_INDEX_NAME("in_range", t),  MO_INDEX_WRITES("index", t), MO_INDEX_WRITES("scatter", t)}
 constexpr IndexNames kIndexNames[kDTypeCount] = {
     MO_INDEX_NAMES("f32"), MO_INDEX_NAMES("f64"), MO_INDEX_NAMES("bf16"), MO_INDEX_NAMES("f16"),
     MO_INDEX_NAMES("i64"), MO_INDEX_NAMES("i32"), MO_INDEX_NAMES("u8"),   MO_INDEX_NAMES("bool")};

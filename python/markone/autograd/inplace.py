@@ -90,16 +90,36 @@ def write_recorded(tensor: Tensor, op: str, function: Callable[..., Tensor], *ar
     check_inplace(tensor, op)
     old = at_edge(_C.clone(tensor._array), edge_of(tensor))
     out = function(old, *[old if a is tensor else a for a in args])
-    if out._array.shape != tensor._array.shape:
-        raise RuntimeError(
-            f"{op}: a result of shape {list(out.shape)} cannot be stored in place in {list(tensor.shape)}"
-        )
-    if out.dtype is not tensor.dtype:
-        if out.dtype.is_floating_point and not tensor.dtype.is_floating_point:
-            raise RuntimeError(f"{op}: a result of {out.dtype} cannot be stored in place in {tensor.dtype}")
-        out = out.to(tensor.dtype)
+    out = out.to(tensor.dtype) if _fits(tensor, op, out._array) else out
     _C.copy_into(tensor._array, out._array)
     return rebase(tensor, out._grad_fn) if out._grad_fn is not None else tensor
+
+
+def _fits(tensor: Tensor, op: str, out: Any) -> bool:
+    """Whether a result must be cast to be stored in the tensor; RuntimeError where it cannot be stored."""
+    x = tensor._array
+    if out.shape != x.shape:
+        raise RuntimeError(
+            f"{op}: a result of shape {list(out.shape)} cannot be stored in place in {list(x.shape)}"
+        )
+    if out.dtype is x.dtype:
+        return False
+    if _kind(out.dtype) > _kind(x.dtype):
+        raise RuntimeError(f"{op}: a result of {out.dtype} cannot be stored in place in {x.dtype}")
+    return True
+
+
+def _kind(dtype: Any) -> int:
+    return 2 if dtype.is_floating_point else 0 if dtype is _C.bool_ else 1
+
+
+def stored(tensor: Tensor, op: str, out: Any) -> Tensor:
+    """An Array, of the tensor's shape and of a type that fits into its own, becomes its values."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{op}: input must be a Tensor, got {type(tensor).__name__}")
+    _fits(tensor, op, out)
+    _C.copy_into(tensor._array, out)
+    return tensor
 
 
 def overwrite(

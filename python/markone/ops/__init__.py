@@ -22,6 +22,7 @@ from . import join as _join
 from . import matmul as _matmul
 from . import max_pool as _max_pool
 from . import norm as _norm
+from . import numpy_names as _numpy_names
 from . import order as _order
 from . import padding as _padding
 from . import pool as _pool
@@ -114,6 +115,7 @@ _ALIASES = {
 _ALIASES |= {f"{alias}_": f"{name}_" for alias, name in _ALIASES.items() if f"{name}_" in FUNCTIONS}
 FUNCTIONS |= {alias: FUNCTIONS[name] for alias, name in _ALIASES.items()}
 _autocast.install(FUNCTIONS)
+_numpy_names.install(FUNCTIONS)
 # Layers take the norms from where they are written.
 _autocast.install(vars(_norm))
 globals().update(FUNCTIONS)
@@ -195,6 +197,7 @@ def method_table() -> dict[str, Any]:
         "register_post_accumulate_grad_hook": engine.register_post_accumulate_grad_hook,
         "retain_grad": engine.retain_grad,
         "polygamma": _special.polygamma_of,
+        "where": _elementwise_module.where_of,
         "T": property(_shape.reversed_dims),
         "mT": property(_shape.matrix_transpose),
         "H": property(_arrange.matrix_h),

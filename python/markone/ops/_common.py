@@ -74,6 +74,15 @@ def sizes(op: str, size: Any) -> tuple[int, ...]:
     return tuple(out)
 
 
+def spread(op: str, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    """Separate arguments, or the one sequence that the keyword `name` gave in their place."""
+    if given or set(named) != {name}:
+        wrong = name if name in named else next(iter(named))
+        raise TypeError(f"{op}() got an unexpected keyword argument {wrong!r}")
+    value = named[name]
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
 def dims_of(op: str, dim: Any, ndim: int) -> tuple[int, ...]:
     """Dimensions as a sorted tuple of non-negative ints; None is an empty tuple (all)."""
     if dim is None:

@@ -148,7 +148,9 @@ _FILL = Op("fill_", lambda node, g: (), lambda node, g: ())
 
 
 def copy_(input: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
-    """Overwrites the tensor with other (broadcast and cast)."""
+    """Overwrites the tensor with other (broadcast and cast), a tensor or a number."""
+    if isinstance(other, int | float):
+        return fill_(input, other)
     out = tensor_arg("copy_", input)
     x = tensor_arg("copy_", other, "other")
     if not recording(input, other):

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _C
 from .._dtypes import as_device, as_dtype, bool_, float64, get_default_dtype, int64, refuse_overflow
 from ..tensor import Tensor, _array_of
-from ._common import operand, sizes, tensor_arg
+from ._common import operand, sizes, spread, tensor_arg
 
 # Functions that are Tensor methods too.
 METHODS = "new_tensor new_zeros new_ones new_empty new_full"
@@ -97,18 +97,30 @@ def fits(op: str, count: int, dtype: Any) -> int:
     return count
 
 
-def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros(
+    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **named: Any
+) -> Tensor:
     """A tensor of zeros of the given shape."""
+    if named:
+        size = spread("zeros", "size", size, named)
     return filled("zeros", size, 0, dtype, device, requires_grad)
 
 
-def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def ones(
+    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **named: Any
+) -> Tensor:
     """A tensor of ones of the given shape."""
+    if named:
+        size = spread("ones", "size", size, named)
     return filled("ones", size, 1, dtype, device, requires_grad)
 
 
-def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def empty(
+    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **named: Any
+) -> Tensor:
     """A tensor whose elements are whatever was in its memory."""
+    if named:
+        size = spread("empty", "size", size, named)
     as_device(device)
     out = _C.empty(sizes("empty", size), get_default_dtype() if dtype is None else as_dtype(dtype))
     return _finish(out, requires_grad, "empty")
@@ -169,18 +181,30 @@ def new_tensor(input: Tensor, data: Any, *, dtype: Any = None, requires_grad: bo
     return tensor(data, dtype=input.dtype if dtype is None else dtype, requires_grad=requires_grad)
 
 
-def new_zeros(input: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def new_zeros(
+    input: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False, **named: Any
+) -> Tensor:
     """Zeros with the dtype of another tensor."""
+    if named:
+        size = spread("new_zeros", "size", size, named)
     return zeros(*size, dtype=input.dtype if dtype is None else dtype, requires_grad=requires_grad)
 
 
-def new_ones(input: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def new_ones(
+    input: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False, **named: Any
+) -> Tensor:
     """Ones with the dtype of another tensor."""
+    if named:
+        size = spread("new_ones", "size", size, named)
     return ones(*size, dtype=input.dtype if dtype is None else dtype, requires_grad=requires_grad)
 
 
-def new_empty(input: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def new_empty(
+    input: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False, **named: Any
+) -> Tensor:
     """Uninitialised, with the dtype of another tensor."""
+    if named:
+        size = spread("new_empty", "size", size, named)
     return empty(*size, dtype=input.dtype if dtype is None else dtype, requires_grad=requires_grad)
 
 
@@ -232,7 +256,7 @@ def linspace(
     """`steps` numbers from start to end, both included, evenly spaced."""
     as_device(device)
     if steps < 0:
-        raise ValueError(f"linspace: steps must not be negative, got {steps}")
+        raise RuntimeError(f"linspace: steps must not be negative, got {steps}")
     kind = get_default_dtype() if dtype is None else as_dtype(dtype)
     values = np.linspace(float(start), float(end), fits("linspace", steps, float64))
     return _finish(_C.cast(_C.from_numpy(values), kind), requires_grad, "linspace")

@@ -7,15 +7,15 @@ from typing import Any
 
 from .. import _C
 from ..autograd.graph import OUTPUT, Node, Op, edges_of, recording, refresh_view
-from ..autograd.inplace import write_recorded
+from ..autograd.inplace import stored, write_recorded
 from ..autograd.modes import modes
 from ..tensor import Tensor
 from ._common import as_tensor, formula, operand, shrink, sum_to_shape, tensor_arg, used_in
 
 # Functions that are Tensor methods too.
-METHODS = "clamp clamp_ where"
+METHODS = "clamp clamp_"
 # For other families, not for users.
-HELPERS = "div_rounded add_scaled sub_scaled"
+HELPERS = "div_rounded add_scaled sub_scaled where_of"
 
 _number = (float, int, bool)
 
@@ -135,6 +135,8 @@ def _make_binary(name: str, texts: tuple[str, str]) -> tuple[Any, Any]:
     derivatives = formula(texts[0]), formula(texts[1])
     # What the gradient of a needs, and what that of b needs: (a, b, y) each.
     uses = tuple(tuple(used_in(text, v) for v in "aby") for text in texts)
+    # A formula takes log(b), which wants a Tensor.
+    b_alone = any("(b)" in text for text in texts)
     if name in ("add", "sub"):
         uses = ((False,) * 3, (False,) * 3)
 
@@ -142,6 +144,8 @@ def _make_binary(name: str, texts: tuple[str, str]) -> tuple[Any, Any]:
         a, b, y = node.tensors() if saves else (None, None, None)
         if a is not None and not isinstance(a, Tensor):  # 2 ** x: the formula takes log(a)
             a = as_tensor(a, g)
+        if b_alone and not isinstance(b, Tensor):
+            b = as_tensor(b, g)
         out: list[Any] = [None, None]
         for i in (0, 1):
             if node.edges[i] is None:
@@ -280,7 +284,9 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
 
     With the condition alone: the indices of its true elements, one int64 tensor a dimension.
     """
-    if input is None and other is None:
+    if (input is None) is not (other is None):
+        raise TypeError("where: wants the condition alone, or input and other too")
+    if input is None:
         return tuple(Tensor(i) for i in _columns(_C.nonzero(tensor_arg("where", condition, "condition"))))
     if isinstance(condition, builtins.bool):
         from .creation import tensor
@@ -293,6 +299,15 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
         return Tensor(out)
     spec = tuple((None, x.shape, x.dtype) if x.__class__ is _C.Array else (None, None, None) for x in (a, b))
     return Tensor(out, True, Node(_WHERE, edges_of(input, other), (c,), spec))
+
+
+def where_of(input: Tensor, condition: Tensor, other: Any) -> Tensor:
+    """The tensor where the condition (bool) holds, else other; with broadcasting."""
+    out: Tensor = where(condition, input, other)
+    return out
+
+
+where_of.__name__ = where_of.__qualname__ = "where"
 
 
 def _columns(indices: Any) -> list[Any]:
@@ -327,6 +342,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
             out = where(compares["lt"](out, min), min, out)
         return out if max is None else where(compares["gt"](out, max), max, out)
     x = tensor_arg("clamp", input)
+    if x.dtype is _C.bool_:
+        raise NotImplementedError("clamp: is not defined for bool")
     y = x if min is None else _C.maximum(x, operand("clamp", min))
     y = y if max is None else _C.minimum(y, operand("clamp", max))
     if not recording(input):
@@ -338,8 +355,20 @@ def clamp_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """clamp in place."""
     if recording(input, min, max):
         return write_recorded(input, "clamp_", clamp, min, max)
-    _C.copy_into(tensor_arg("clamp_", input), clamp(input, min, max)._array)
-    return input
+    return stored(input, "clamp_", clamp(input, min, max)._array)
+
+
+def round(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """To the nearest number with so many digits after the point (before it where negative), ties to even;
+    the gradient is zero."""
+    if decimals == 0:
+        return unary["round"](input)
+    factor = 10.0 ** abs(decimals)
+    if not tensor_arg("round", input).dtype.is_floating_point:
+        raise RuntimeError(f"round: decimals wants a floating type, got {input.dtype}")
+    if decimals > 0:
+        return binary["div"](unary["round"](mul(input, factor)), factor)
+    return mul(unary["round"](binary["div"](input, factor)), factor)
 
 
 def div_rounded(input: Any, other: Any, rounding_mode: str | None = None) -> Tensor:

@@ -76,7 +76,8 @@ def _plan(shape: tuple[int, ...], key: Any) -> _Plan:
             try:
                 parsed.append(entry.__index__())
             except (AttributeError, TypeError):
-                raise TypeError(
+                error = IndexError if isinstance(item, float) else TypeError
+                raise error(
                     "index: wants integers, slices, None, Ellipsis, integer or bool tensors, got "
                     f"{type(entry).__name__}"
                 ) from None
@@ -287,6 +288,9 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     m = tensor_arg("masked_fill", mask, "mask")
     if m.dtype is not bool_:
         raise _C.DTypeError(f"masked_fill: the mask must be bool, got {m.dtype}")
+    whole = not input.dtype.is_floating_point and input.dtype is not bool_
+    if whole and isinstance(value, float) and not -(2.0**63) <= value < 2.0**63:
+        raise RuntimeError(f"masked_fill: {value} is no {input.dtype}")
     filled = _as_value(input, value)
     if filled.ndim:
         raise RuntimeError(
@@ -361,7 +365,8 @@ def _triangle(op: str, input: Tensor, diagonal: int, lower: bool) -> Tensor:
         raise RuntimeError(f"{op}: wants at least 2 dimensions, got shape {list(input.shape)}")
     rows, columns = input.shape[-2:]
     keep = np.tri(rows, columns, diagonal if lower else diagonal - 1, dtype=bool)
-    return where(Tensor(_C.from_numpy(keep if lower else ~keep)), input, 0)
+    zero = False if input.dtype is bool_ else 0
+    return where(Tensor(_C.from_numpy(keep if lower else ~keep)), input, zero)
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import _C
 from ..autograd.graph import Op, edge_of, recording
-from ..autograd.inplace import overwrite, write_recorded
+from ..autograd.inplace import overwrite, stored, write_recorded
 from ..tensor import Tensor
 from . import index as _index
 from . import matmul as _matmul
@@ -17,22 +17,10 @@ from . import special as _special
 from . import statistics as _statistics
 from ._common import tensor_arg
 from .elementwise import binary_in_place, compares, div_rounded, mul, tests
+from .elementwise import round as round_to
 
 # Not functions of the package, but what `functions` is made of.
 HELPERS = "in_place add_ sub_ pow_ div_"
-
-
-def _stored(input: Tensor, name: str, out: Any) -> Tensor:
-    """An Array becomes the tensor's values."""
-    x = tensor_arg(name, input)
-    if out.shape != x.shape:
-        raise RuntimeError(
-            f"{name}: a result of shape {list(out.shape)} cannot be stored in place in {list(x.shape)}"
-        )
-    if out.dtype.is_floating_point and not x.dtype.is_floating_point:
-        raise RuntimeError(f"{name}: a result of {out.dtype} cannot be stored in place in {x.dtype}")
-    _C.copy_into(x, out)
-    return input
 
 
 def _named(form: Any, name: str, function: Any) -> Any:
@@ -50,7 +38,7 @@ def in_place(function: Any, name: str) -> Any:
         tensor_arg(name, input)
         if recording(input, *args, *options.values()):
             return write_recorded(input, name, lambda old, *rest: function(old, *rest, **options), *args)
-        return _stored(input, name, function(input, *args, **options)._array)
+        return stored(input, name, function(input, *args, **options)._array)
 
     return _named(form, name, function)
 
@@ -61,11 +49,11 @@ _DECIDED = Op("decided", lambda node, g: (), lambda node, g: ())
 def _truth_in_place(function: Any, name: str) -> Any:
     """A comparison's ones and zeros in the tensor's own type; no gradient flows through them."""
 
-    def form(input: Tensor, *args: Any) -> Tensor:
-        out = _C.cast(function(input, *args)._array, tensor_arg(name, input).dtype)
+    def form(input: Tensor, *args: Any, **options: Any) -> Tensor:
+        out = _C.cast(function(input, *args, **options)._array, tensor_arg(name, input).dtype)
 
         def write() -> None:
-            _stored(input, name, out)
+            stored(input, name, out)
 
         return overwrite(input, _DECIDED, (), write)
 
@@ -75,14 +63,14 @@ def _truth_in_place(function: Any, name: str) -> Any:
 def _moved(function: Any, name: str) -> Any:
     """The tensor takes the shape that the view `function` has of it."""
 
-    def form(input: Tensor, *args: Any) -> Tensor:
+    def form(input: Tensor, *args: Any, **options: Any) -> Tensor:
         x = tensor_arg(name, input)
         if edge_of(input) is input:
             raise RuntimeError(f"{name}: a leaf that requires a gradient cannot change its shape")
         # What the tensor was takes its place in the graph; the tensor is now a view of that.
         before = Tensor(x, input._requires_grad, input._grad_fn)
         before._view = input._view
-        out = function(before, *args)
+        out = function(before, *args, **options)
         if out is before:
             return input
         input._array, input._requires_grad = out._array, out._requires_grad
@@ -134,6 +122,7 @@ functions: dict[str, Any] = {
         f"{n}_": _moved(getattr(_shape, n), f"{n}_")
         for n in ("squeeze", "unsqueeze", "transpose", "t", "swapaxes")
     },
+    "round_": in_place(round_to, "round_"),
     "polygamma_": in_place(_special.polygamma_of, "polygamma_"),
     "add_": add_,
     "sub_": sub_,

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _C
 from ..autograd.graph import Node, Op, edge_of, edges_of, recording
 from ..tensor import Tensor
-from ._common import sizes, tensor_arg, wrap_dim
+from ._common import sizes, spread, tensor_arg, wrap_dim
 from .cast import clone, to
 from .shape import expand, narrow, ravel, reshape, split, unsqueeze
 
@@ -18,8 +18,10 @@ from .shape import expand, narrow, ravel, reshape, split, unsqueeze
 METHODS = "repeat tile repeat_interleave flip roll"
 
 
-def repeat(input: Tensor, *sizes_: Any) -> Tensor:
+def repeat(input: Tensor, *sizes_: Any, **named: Any) -> Tensor:
     """The tensor laid out again and again along each dimension (a copy)."""
+    if named:
+        sizes_ = spread("repeat", "repeats", sizes_, named)
     counts = sizes("repeat", sizes_)
     shape = input._array.shape
     if len(counts) < len(shape):
@@ -42,8 +44,10 @@ def repeat(input: Tensor, *sizes_: Any) -> Tensor:
     return clone(reshape(expanded, tuple(c * n for c, n in zip(counts, shape, strict=True))))
 
 
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """repeat, with missing counts in front taken as 1."""
+    if named:
+        dims = spread("tile", "dims", dims, named)
     counts = sizes("tile", dims)
     return repeat(input, (1,) * (input.ndim - len(counts)) + counts)
 
@@ -164,8 +168,10 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 _FLIP = Op("flip", lambda node, g: (_C.clone(g.flip(node.ctx)),), lambda node, g: (flip(g, node.ctx),))
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """A copy with the order of the elements reversed along the given dimensions."""
+    if named:
+        dims = spread("flip", "dims", dims, named)
     x = tensor_arg("flip", input)
     axes = tuple(wrap_dim("flip", d, x.ndim) for d in sizes("flip", dims))
     if len(set(axes)) != len(axes):

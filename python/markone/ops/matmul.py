@@ -129,7 +129,11 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     return mul(reshape(input, (-1, 1)), vec2)
 
 
-def _scaled_add(input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
+def _scaled_add(op: str, input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
+    if _C.broadcast_shapes(input._array.shape, product._array.shape) != product._array.shape:
+        raise RuntimeError(
+            f"{op}: input {list(input.shape)} does not broadcast to the product's {list(product.shape)}"
+        )
     product = product if alpha == 1 else mul(product, alpha)
     if beta == 0:  # the input's NaN does not count
         return product
@@ -138,17 +142,17 @@ def _scaled_add(input: Tensor, product: Tensor, beta: float, alpha: float) -> Te
 
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * mat1 @ mat2."""
-    return _scaled_add(input, mm(mat1, mat2), beta, alpha)
+    return _scaled_add("addmm", input, mm(mat1, mat2), beta, alpha)
 
 
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * batch1 @ batch2."""
-    return _scaled_add(input, bmm(batch1, batch2), beta, alpha)
+    return _scaled_add("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * mat @ vec."""
-    return _scaled_add(input, mv(mat, vec), beta, alpha)
+    return _scaled_add("addmv", input, mv(mat, vec), beta, alpha)
 
 
 # -- linear

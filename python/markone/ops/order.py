@@ -64,17 +64,19 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
 
 
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
-    """(values, indices) of the most frequent value along dim, the smallest of equally frequent ones."""
+    """(values, indices) of the most frequent value along dim, the smallest of equally frequent ones, and
+    where it comes last."""
     x = tensor_arg("mode", input)
     d = wrap_dim("mode", dim, x.ndim)
     if x.ndim == 0:
         return ValuesIndices(*(squeeze(t, 0) for t in mode(unsqueeze(input, 0), 0, True)))
     if x.shape[d] == 0:
         raise IndexError(f"mode: dimension {d} of shape {list(x.shape)} is empty")
-    found = sort(movedim(input.detach(), d, -1))
+    found = sort(movedim(input.detach(), d, -1), stable=True)
     line = found.values.contiguous()
-    runs = sub(searchsorted(line, line, right=True), searchsorted(line, line))
-    indices = gather(found.indices, -1, argmax(runs, -1, True))
+    ends = searchsorted(line, line, right=True)
+    longest = argmax(sub(ends, searchsorted(line, line)), -1, True)
+    indices = gather(found.indices, -1, sub(gather(ends, -1, longest), 1))
     indices = movedim(indices, -1, d)
     values = gather(input, d, indices)
     return (

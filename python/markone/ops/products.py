@@ -262,7 +262,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * outer(vec1, vec2)."""
     product = outer(vec1, vec2)
-    return _scaled_add(_fitted("addr", input, product), product, beta, alpha)
+    return _scaled_add("addr", _fitted("addr", input, product), product, beta, alpha)
 
 
 def _fitted(op: str, input: Tensor, product: Tensor) -> Tensor:
@@ -279,7 +279,7 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, al
         raise RuntimeError(f"addbmm: {list(batch1.shape)} and {list(batch2.shape)} do not multiply")
     # One product over the batch and the inner dimension together.
     product = matmul(reshape(permute(batch1, (1, 0, 2)), (rows, n * k)), reshape(batch2, (n * k, columns)))
-    return _scaled_add(_fitted("addbmm", input, product), product, beta, alpha)
+    return _scaled_add("addbmm", _fitted("addbmm", input, product), product, beta, alpha)
 
 
 def matrix_power(input: Tensor, n: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from .._dtypes import as_device, as_dtype, float32, float64, get_default_dtype, 
 from ..autograd.graph import Node, Op, edge_of, recording
 from ..autograd.modes import no_grad
 from ..tensor import Tensor
-from ._common import sizes, tensor_arg
+from ._common import sizes, spread, tensor_arg
 from .cast import random_in_place
 from .creation import _finish
 
@@ -67,18 +68,32 @@ def _floating(op: str, dtype: Any) -> Any:
 
 
 def rand(
-    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    *size: Any,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **named: Any,
 ) -> Tensor:
     """Uniform in [0, 1)."""
+    if named:
+        size = spread("rand", "size", size, named)
     as_device(device)
     out = _C.uniform(sizes("rand", size), _floating("rand", dtype), 0.0, 1.0, _generator("rand", generator))
     return _finish(out, requires_grad, "rand")
 
 
 def randn(
-    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    *size: Any,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **named: Any,
 ) -> Tensor:
     """Normal with mean 0 and standard deviation 1."""
+    if named:
+        size = spread("randn", "size", size, named)
     as_device(device)
     out = _C.normal(sizes("randn", size), _floating("randn", dtype), 0.0, 1.0, _generator("randn", generator))
     return _finish(out, requires_grad, "randn")
@@ -146,8 +161,33 @@ def randint_like(
     return randint(low, high, input._array.shape, generator=generator, dtype=_kind_like(input, dtype))
 
 
-def normal(mean: float, std: float, size: Any, *, generator: Any = None, dtype: Any = None) -> Tensor:
-    """Normal with the given mean and standard deviation."""
+def _normal_around(mean: Any, std: Any, generator: Any) -> Tensor:
+    from .elementwise import add, mul
+
+    if isinstance(std, Tensor):
+        _C.check_range("normal", "wants std not negative", std._array, 0.0, float("inf"), False)
+    elif std < 0:
+        raise RuntimeError(f"normal: std must not be negative, got {std}")
+    given = [t._array for t in (mean, std) if isinstance(t, Tensor)]
+    shape = given[0].shape if len(given) == 1 else _C.broadcast_shapes(given[0].shape, given[1].shape)
+    drawn = randn(shape, generator=generator, dtype=given[0].dtype)
+    return add(mul(drawn, std), mean).detach()
+
+
+def normal(
+    mean: Tensor | float,
+    std: Tensor | float = 1.0,
+    size: Any = None,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+) -> Tensor:
+    """Normal with the given mean and standard deviation: numbers and a size, or Tensors, one for each
+    element."""
+    if isinstance(mean, Tensor) or isinstance(std, Tensor):
+        return _normal_around(mean, std, generator)
+    if size is None:
+        raise TypeError("normal: wants a size where mean and std are numbers")
     if std < 0:
         raise RuntimeError(f"normal: std must not be negative, got {std}")
     gen = _generator("normal", generator)
@@ -180,6 +220,8 @@ def multinomial(
     from .shape import expand, unsqueeze
     from .sort import topk
 
+    x = tensor_arg("multinomial", input)
+    _C.check_range("multinomial", "wants finite weights, none negative", x, 0.0, sys.float_info.max, True)
     rows = input if input.ndim > 1 else unsqueeze(input, 0)
     if not replacement:
         have = sum_(compares["gt"](rows, 0), -1)

@@ -6,6 +6,7 @@ import builtins
 from typing import Any, NamedTuple
 
 from .. import _C
+from .._dtypes import bool_, get_default_dtype, uint8
 from ..autograd.graph import OUTPUT, Node, Op, edge_of, recording
 from ..tensor import Tensor
 from ._common import dims_of, tensor_arg, wrap_dim
@@ -201,6 +202,8 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 
 def _arg(name: str, native: Any, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
     x = tensor_arg(name, input)
+    if x.dtype is bool_:
+        raise RuntimeError(f"{name}: is not defined for bool")
     if dim is None:
         out = native(_C.contiguous(x).reshape_view((x.numel,)), 0, False)
         return Tensor(out.reshape_view((1,) * x.ndim) if keepdim else out)
@@ -217,16 +220,21 @@ def argmin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     return _arg("argmin", _C.argmin, input, dim, keepdim)
 
 
+def _truth(out: Any, x: Any) -> Tensor:
+    """bool, but uint8 of a tensor of uint8, which once was the type of masks."""
+    return Tensor(_C.cast(out, x.dtype) if x.dtype is uint8 else out)
+
+
 def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Every element over dim is true (not zero)."""
     x = tensor_arg("all", input)
-    return Tensor(_C.all(x, dims_of("all", dim, x.ndim), keepdim))
+    return _truth(_C.all(x, dims_of("all", dim, x.ndim), keepdim), x)
 
 
 def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Some element over dim is true (not zero)."""
     x = tensor_arg("any", input)
-    return Tensor(_C.any(x, dims_of("any", dim, x.ndim), keepdim))
+    return _truth(_C.any(x, dims_of("any", dim, x.ndim), keepdim), x)
 
 
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
@@ -286,8 +294,10 @@ def var_mean(
 
 def norm(input: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The p-norm over dim: p a number, inf, -inf, 0 or "fro"."""
+    if not tensor_arg("norm", input).dtype.is_floating_point:
+        raise RuntimeError(f"norm: wants a floating type, got {input.dtype}")
     size = unary["abs"](input)
-    if p == "fro" or p == 2:
+    if p is None or p == "fro" or p == 2:
         return _root_of_squares(input, dim, keepdim)
     if p == float("inf"):
         return amax(size, () if dim is None else dim, keepdim)
@@ -325,6 +335,8 @@ def _root_of_squares(input: Tensor, dim: Any, keepdim: bool) -> Tensor:
 
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log(sum(exp(input))) over dim, without overflow."""
+    if not tensor_arg("logsumexp", input).dtype.is_floating_point:
+        input = to(input, get_default_dtype())
     top = amax(input, dim, True).detach()
     top = where(unary_isinf(top), 0, top)
     dims = dims_of("logsumexp", dim, input.ndim)
@@ -351,6 +363,8 @@ def isclose(
 ) -> Tensor:
     """|input - other| <= atol + rtol * |other| for every element, as bool; equal infinities are close."""
     a, b = tensor_arg("isclose", input), tensor_arg("isclose", other, "other")
+    if rtol < 0 or atol < 0:
+        raise RuntimeError(f"isclose: rtol and atol must not be negative, got {rtol} and {atol}")
     if a.dtype is not b.dtype:
         raise RuntimeError(f"isclose: {a.dtype} and {b.dtype} differ")
     if not a.dtype.is_floating_point:

@@ -11,7 +11,7 @@ from ..autograd.graph import Node, Op, edge_of, outputs_of, recording
 from ..autograd.inplace import as_view
 from ..autograd.modes import modes
 from ..tensor import Tensor
-from ._common import broadcast_dims, dims_of, sizes, tensor_arg, wrap_dim
+from ._common import broadcast_dims, dims_of, sizes, spread, tensor_arg, wrap_dim
 
 # Functions that are Tensor methods too.
 METHODS = (
@@ -48,9 +48,11 @@ def _reshaped(x: Any, shape: tuple[int, ...]) -> Any:
     return _C.clone(x).reshape_view(shape) if out is None else out
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *shape: Any, **named: Any) -> Tensor:
     """The same elements in another shape, one size may be -1. A view where the strides allow it, else a
     copy."""
+    if named:
+        shape = spread("reshape", "shape", shape, named)
     x = tensor_arg("reshape", input)
     wanted = sizes("reshape", shape)
     out = x.try_reshape(wanted)
@@ -62,9 +64,11 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     return Tensor(copied, True, Node(_RESHAPE, (edge_of(input),), (), x.shape))
 
 
-def view(input: Tensor, *shape: Any) -> Tensor:
+def view(input: Tensor, *shape: Any, **named: Any) -> Tensor:
     """reshape that never copies: ValueError where the strides do not allow it. view(dtype) reads the same
     bytes."""
+    if named:
+        shape = spread("view", "size", shape, named)
     x = tensor_arg("view", input)
     if len(shape) == 1 and isinstance(shape[0], _C.dtype):
         if recording(input) and shape[0] is not x.dtype:
@@ -145,8 +149,10 @@ _TRANSPOSE = Op(
 )
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """The dimensions in another order."""
+    if named:
+        dims = spread("permute", "dims", dims, named)
     x = tensor_arg("permute", input)
     order = tuple(wrap_dim("permute", d, x.ndim) for d in sizes("permute", dims))
     return _view(_PERMUTE, x.permute(order), input, permute, (order,), _inverse(order))
@@ -224,8 +230,10 @@ def _summed_tensor(g: Tensor, shape: tuple[int, ...]) -> Tensor:
     return reshape(sum_(g, dims) if dims else g, shape)
 
 
-def expand(input: Tensor, *size: Any) -> Tensor:
+def expand(input: Tensor, *size: Any, **named: Any) -> Tensor:
     """Dimensions of size 1 repeated without a copy; -1 keeps a size."""
+    if named:
+        size = spread("expand", "size", size, named)
     x = tensor_arg("expand", input)
     wanted = sizes("expand", size)
     return _view(_EXPAND, x.expand(wanted), input, expand, (wanted,), x.shape)

@@ -7,7 +7,8 @@ from typing import Any
 
 from .. import _C
 from .._dtypes import int64
-from ..autograd.graph import OUTPUT, Node, Op, edge_of, recording
+from ..autograd.graph import OUTPUT, Node, Op, edge_of, edges_of, recording
+from ..autograd.modes import no_grad
 from ..tensor import Tensor
 from ._common import tensor_arg, wrap_dim
 from .cast import to
@@ -180,7 +181,7 @@ def cross_entropy(
     """
     reduction = check_reduction("cross_entropy", reduction, size_average, reduce)
     if not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"cross_entropy: label_smoothing must be in [0, 1], got {label_smoothing}")
+        raise RuntimeError(f"cross_entropy: label_smoothing must be in [0, 1], got {label_smoothing}")
     x, labels = tensor_arg("cross_entropy", input), tensor_arg("cross_entropy", target, "target")
     if labels.dtype.is_floating_point:
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
@@ -339,7 +340,7 @@ def huber_loss(
     """(x - y)² / 2 where |x - y| < delta, else delta · (|x - y| - delta / 2); weight, of the
     input's shape, multiplies it and leaves the mean's divisor alone."""
     if not delta > 0:
-        raise ValueError(f"huber_loss: delta is {delta}, wants above 0")
+        raise RuntimeError(f"huber_loss: delta is {delta}, wants above 0")
     warn_of_broadcast("huber_loss", input, target)
     away = unary["abs"](sub(input, target))
     near, far = mul(unary["square"](away), 0.5), mul(sub(away, 0.5 * delta), delta)
@@ -367,6 +368,25 @@ def binary_cross_entropy_with_logits(
     return reduced(loss if weight is None else mul(loss, weight), reduction)
 
 
+def _two_logarithms(p: Tensor) -> tuple[Tensor, Tensor]:
+    """Of p and 1 - p, each at least -100."""
+    from .elementwise import clamp
+
+    return clamp(unary["log"](p), min=-100), clamp(unary["log1p"](unary["neg"](p)), min=-100)
+
+
+def _bce_differentiable(node: Node, g: Tensor) -> Any:
+    from .elementwise import clamp
+
+    p, target = node.tensors()
+    # As PyTorch: p (1 - p) is at least 1e-12, whatever limit the logarithms had.
+    slope = binary["div"](sub(p, target), clamp(mul(p, sub(1, p)), min=1e-12))
+    return mul(g, slope), None if node.edges[1] is None else unary["neg"](mul(g, unary["logit"](p)))
+
+
+_BCE = Op("binary_cross_entropy", None, _bce_differentiable, (0, 1))
+
+
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -378,8 +398,14 @@ def binary_cross_entropy(
     """-(target log input + (1 - target) log(1 - input)); each logarithm is at least -100, as in PyTorch."""
     reduction = check_reduction("binary_cross_entropy", reduction, size_average, reduce)
     same_shapes("binary_cross_entropy", input, target)
-    from .elementwise import clamp
-
-    log_p, log_q = clamp(unary["log"](input), min=-100), clamp(unary["log1p"](unary["neg"](input)), min=-100)
-    loss = unary["neg"](add(mul(target, log_p), mul(sub(1, target), log_q)))
+    for name, value in (("input", input), ("target", target)):
+        wanted = f"wants {name} in [0, 1]"
+        _C.check_range("binary_cross_entropy", wanted, value._array, 0.0, 1.0, True)
+    with no_grad():
+        log_p, log_q = _two_logarithms(input)
+        out = unary["neg"](add(mul(target, log_p), mul(sub(1, target), log_q)))
+    loss = out
+    if recording(input, target):
+        saved = (input._array, target._array)
+        loss = Tensor(out._array, True, Node(_BCE, edges_of(input, target), saved))
     return reduced(loss if weight is None else mul(loss, weight), reduction)

@@ -115,7 +115,7 @@ def cov(
         scale = unary["reciprocal"](clamp(spread, 0.0, None))
         product = matmul(centred, transpose(mul(centred, weight), 0, 1))
     out = mul(product, scale)
-    return reshape(out, ()) if x.ndim < 2 else out
+    return reshape(out, ()) if out._array.numel == 1 else out
 
 
 def corrcoef(input: Tensor) -> Tensor:

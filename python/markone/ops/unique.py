@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .. import _C
-from .._dtypes import bool_, float64, int64
+from .._dtypes import bool_, float32, float64, int64
 from ..tensor import Tensor
 from ._common import as_tensor, tensor_arg, wrap_dim
 from .cast import to
@@ -115,10 +115,14 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
         if not isinstance(test_elements, Tensor):
             raise TypeError("isin: wants a Tensor as elements or test_elements")
         elements = as_tensor(elements, test_elements)
+    if isinstance(test_elements, float):
+        test_elements = Tensor(filled((), float32, test_elements))
     tests = ravel(as_tensor(test_elements, elements).detach())
     tests = Tensor(_C.index(tests._array, [_C.nonzero(compares["eq"](tests, tests)._array).select(1, 0)]))
     if not tests.numel():
         return Tensor(filled(elements.shape, bool_, invert))
+    common = _C.promote_types(elements.dtype, tests.dtype)
+    elements, tests = to(elements, common), to(tests, common)
     ordered = Tensor(_C.sort(tests._array, 0, False)[0])
     at = _C.searchsorted(ordered._array, elements._array, None, False)
     near = Tensor(_C.index(ordered._array, [_C.minimum(at, tests.numel() - 1)]))
@@ -153,7 +157,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         w = tensor_arg("bincount", weights, "weights")
         if w.shape != x.shape:
             raise RuntimeError(f"bincount: weights have shape {list(w.shape)}, the input {list(x.shape)}")
-        w = w if w.dtype.is_floating_point else _C.cast(w, float64)
+        w = w if w.dtype is float32 else _C.cast(w, float64)
     return _counted(size, Tensor(_C.cast(x, int64)), w, int64 if w is None else w.dtype)
 
 

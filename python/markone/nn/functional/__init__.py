@@ -3,6 +3,7 @@
 from typing import Any as _Any
 
 from ...ops import autocast as _autocast
+from ...ops import numpy_names as _numpy_names
 from .activation import *  # noqa: F403
 from .attention import *  # noqa: F403
 from .conv import *  # noqa: F403
@@ -18,6 +19,7 @@ from .pool import *  # noqa: F403
 from .vision import *  # noqa: F403
 
 _autocast.install(globals())
+_numpy_names.install(globals())
 
 
 def __getattr__(name: str) -> _Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ... import ops
+from ... import _C, ops
 from ...ops.softmax import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -46,7 +46,7 @@ def smooth_l1_loss(
     """(x - y)² / (2 beta) where |x - y| < beta, else |x - y| - beta / 2."""
     reduction = check_reduction("smooth_l1_loss", reduction, size_average, reduce)
     if beta < 0:
-        raise ValueError(f"smooth_l1_loss: beta is {beta}, wants at least 0")
+        raise RuntimeError(f"smooth_l1_loss: beta is {beta}, wants at least 0")
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
     warn_of_broadcast("smooth_l1_loss", input, target)
@@ -114,8 +114,7 @@ def gaussian_nll_loss(
             f"gaussian_nll_loss: var has shape {list(spread.shape)}, wants the input's {list(input.shape)}, "
             "or without its last dimension or with sizes of 1"
         )
-    if ops.any(ops.lt(spread, 0)).item():
-        raise ValueError("gaussian_nll_loss: var has a negative element")
+    _C.check_range("gaussian_nll_loss", "wants var not negative", spread._array, 0.0, math.inf, False)
     with_limit = ops.where(spread < eps, eps, spread)
     loss = 0.5 * (ops.log(with_limit) + ops.square(input - target) / with_limit)
     if full:
