@@ -160,6 +160,7 @@ def network_svg(
         for r in range(len(column))
     }
     lines, labels = [], []
+    taken: list[tuple[float, float]] = []
     for source, target, words in sorted(links, key=lambda link: (link[1], link[0])):
         (x0, y0), (x1, y1) = at[source], at[target]
         length = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5
@@ -168,10 +169,16 @@ def network_svg(
             f"<line x1='{x0 + dx * radius:.1f}' y1='{y0 + dy * radius:.1f}' x2='{x1 - dx * radius:.1f}' "
             f"y2='{y1 - dy * radius:.1f}' stroke='{LINE}' stroke-width='1.3' marker-end='url(#tip)'/>"
         )
-        # Near the source, where the lines of one unit are apart and few others cross.
-        where = 0.34
-        x, y = x0 + (x1 - x0) * where, y0 + (y1 - y0) * where
+        # Near the source, where the lines of one unit are apart and few others cross; further on where
+        # another text stands already.
         size = 6.0 * len(words) + 6
+        for where in (0.34, 0.44, 0.54, 0.24, 0.64):
+            x, y = x0 + (x1 - x0) * where, y0 + (y1 - y0) * where
+            if all(abs(y - other_y) > 13 or abs(x - other_x) > size for other_x, other_y in taken):
+                break
+        else:
+            x, y = x0 + (x1 - x0) * 0.34, y0 + (y1 - y0) * 0.34
+        taken.append((x, y))
         labels.append(
             f"<rect x='{x - size / 2:.1f}' y='{y - 8:.1f}' width='{size:.1f}' height='15' fill='{PAPER}'/>"
         )

@@ -25,24 +25,28 @@ _LOWER = """
 """
 # In float32: losses, and what adds up or multiplies many numbers.
 _FLOAT32 = """
-    avg_pool3d binary_cross_entropy binary_cross_entropy_with_logits cdist cosine_embedding_loss cross_entropy
-    ctc_loss grid_sample hinge_embedding_loss huber_loss kl_div l1_loss linear_cross_entropy
-    margin_ranking_loss mse_loss multi_margin_loss multilabel_margin_loss nanquantile nll_loss
-    poisson_nll_loss prod quantile
-    smooth_l1_loss soft_margin_loss trace triplet_margin_loss
+    adaptive_avg_pool3d avg_pool3d binary_cross_entropy binary_cross_entropy_with_logits cdist
+    cosine_embedding_loss cross_entropy ctc_loss fractional_max_pool2d fractional_max_pool2d_with_indices
+    fractional_max_pool3d fractional_max_pool3d_with_indices grid_sample hinge_embedding_loss huber_loss
+    kl_div l1_loss linear_cross_entropy local_response_norm margin_ranking_loss max_unpool1d max_unpool2d
+    max_unpool3d mse_loss multi_margin_loss multilabel_margin_loss nanquantile nll_loss poisson_nll_loss
+    prod quantile smooth_l1_loss soft_margin_loss trace triplet_margin_loss
 """
 # In the first argument's type: what has parameters and may come after one of the first list.
 _FOLLOW = """
     batch_norm batch_norm_tracked group_norm gru gru_cell instance_norm layer_norm lstm_cell rms_norm
     rnn_relu_cell rnn_tanh_cell
 """
+# In float32 where it reflects or repeats the border, else as it is.
+_PADDING = "pad"
 # In the widest type of all.
 _WIDEST = "cat concat concatenate index_copy stack"
 
 POLICIES: dict[str, str] = {
     name: policy
     for policy, names in (
-        ("lower", _LOWER), ("float32", _FLOAT32), ("follow", _FOLLOW), ("widest", _WIDEST)
+        ("lower", _LOWER), ("float32", _FLOAT32), ("follow", _FOLLOW), ("padding", _PADDING),
+        ("widest", _WIDEST),
     )
     for name in names.split()
 }  # fmt: skip
@@ -111,6 +115,9 @@ def _wanted(policy: str, values: list[Any]) -> Any:
     if policy == "float32":
         return float32
     given = _tensors(values)
+    if policy == "padding":
+        border = any(isinstance(v, str) and v in ("reflect", "replicate") for v in values)
+        return float32 if border or not given else given[0].dtype
     if policy == "follow":
         return given[0].dtype if given else float32
     types = {t.dtype for t in given}

@@ -76,7 +76,7 @@ def _plan(shape: tuple[int, ...], key: Any) -> _Plan:
             try:
                 parsed.append(entry.__index__())
             except (AttributeError, TypeError):
-                error = IndexError if isinstance(item, float) else TypeError
+                error = IndexError if isinstance(entry, float) else TypeError
                 raise error(
                     "index: wants integers, slices, None, Ellipsis, integer or bool tensors, got "
                     f"{type(entry).__name__}"

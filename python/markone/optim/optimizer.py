@@ -7,6 +7,7 @@ rate and the step count are one-element arrays, so that a recorded step follows 
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -65,6 +66,26 @@ class ParamGroup(dict[str, Any]):
         return ParamGroup, (dict(self),)
 
 
+# PyTorch's choices between its implementations of a step; here there is one, fused and recordable.
+_CHOICES = ("foreach", "fused", "capturable")
+
+
+def _without_choices(init: Callable[..., None]) -> Callable[..., None]:
+    """`__init__` that also takes PyTorch's arguments about how a step is done."""
+
+    @functools.wraps(init)
+    def taking_choices(self: Any, *args: Any, **options: Any) -> None:
+        for name in _CHOICES:
+            options.pop(name, None)
+        if options.pop("differentiable", False):
+            raise NotImplementedError(
+                f"{type(self).__name__}: differentiable=True is left out: a step is one native call"
+            )
+        init(self, *args, **options)
+
+    return taking_choices
+
+
 class Optimizer:
     """The base of optimisers.
 
@@ -85,6 +106,12 @@ class Optimizer:
     _states: tuple[str, ...] = ()
     # One-element arrays that parameters stepping together share: the count, and what the rule carries on.
     _numbers: tuple[str, ...] = ("step",)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # Those of this package; a user's own subclass keeps the __init__ that it wrote.
+        if "__init__" in cls.__dict__ and cls.__module__.startswith(__package__ or ""):
+            cls.__init__ = _without_choices(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):

@@ -103,8 +103,10 @@ def lr_find(
 
 
 def _steepest(rates: list[float], losses: list[float]) -> float | None:
-    if len(losses) < 3:
+    """The rate of the steepest fall between the first tenth, whose mean is of few losses, and the minimum."""
+    first, last = len(losses) // 10, int(np.argmin(losses)) if losses else 0
+    if last - first < 2:
         return None
-    slopes = np.gradient(np.asarray(losses), np.log(rates))
+    slopes = np.gradient(np.asarray(losses), np.log(rates))[first : last + 1]
     at = int(slopes.argmin())
-    return rates[at] if slopes[at] < 0 else None
+    return rates[first + at] if slopes[at] < 0 else None
