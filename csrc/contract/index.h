@@ -61,7 +61,7 @@ struct NonzeroArgs {
 };
 
 // Reports x[i] for which low <= x[i] <= high does not hold; NaN is only reported where `nan` is set. The
-// report has the empty range [0, 0) and the bits of x[i] as a double for its value.
+// report has the empty range [1, 0) and the bits of x[i] as a double for its value.
 inline constexpr int64_t kInRangeChunk = 16384;
 struct InRangeArgs {
   int64_t n;

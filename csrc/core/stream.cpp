@@ -65,7 +65,7 @@ void execute(const Call& call, int threads, Owner* owner) {
 }
 
 [[noreturn]] void raise(const Call& call, const ValueReport& report) {
-  if (report.low == report.high) {  // a number of which `values` says what it should be
+  if (report.low > report.high) {  // a number of which `values` says what it should be
     fail(ErrorKind::kValue, call.op, call.values, ", got ", std::bit_cast<double>(report.value),
          " at flat index ", report.index);
   }

@@ -138,7 +138,7 @@ REFUSALS: list[tuple[type[Exception], str, Any]] = [
     (ValueError, "leaves a storage", lambda a: a.as_strided([0], [1], BIG)),
     (ValueError, "does not fit in 64 bits", lambda a: a.as_strided([BIG], [BIG], 0)),
     (ValueError, "differ in length", lambda a: a.as_strided([2, 2], [1], 0)),
-    (TypeError, "cannot read int64 as float32", lambda a: a.bit_cast(_C.float32)),
+    (TypeError, "cannot read int64 of shape .*last dimension", lambda a: a.transpose(0, 2).bit_cast(_C.int32)),
     (ValueError, "at most 8 are supported", lambda a: a.reshape_view([1] * 9)),
     (TypeError, "incompatible function arguments", lambda a: a.reshape_view("ab")),
     (TypeError, "incompatible function arguments", lambda a: a.permute([0.5, 1, 2])),
@@ -180,3 +180,8 @@ def test_a_size_whose_index_changes_the_list() -> None:
 def test_bit_cast() -> None:
     a = harness.array(np.array([1.0, -0.0], np.float32))
     same(a.bit_cast(_C.int32), np.array([0x3F800000, -(2**31)], np.int32))
+    rows = np.arange(24, dtype=np.int32).reshape(3, 8)
+    same(harness.array(rows).bit_cast(_C.int64), rows.view(np.int64))
+    same(harness.array(rows).slice(1, 2, 6, 1).bit_cast(_C.uint8), rows[:, 2:6].copy().view(np.uint8))
+    with pytest.raises(TypeError, match="no whole numbers of int64"):
+        harness.array(rows).slice(1, 1, 5, 1).bit_cast(_C.int64)

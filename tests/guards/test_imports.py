@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "_dtypes": LEAVES,
     "_left_out": LEAVES,
     "_repr": CORE,
+    "_types": CORE,
     "tensor": CORE,
     "autograd": CORE,
     "ops": GRAPH,

@@ -248,7 +248,7 @@ def _nothing():
 def test_bce():
     x, y, w = probabilities(6, 4), probabilities(6, 4, seed=1), np.abs(rand(6, 4, seed=2))
     for reduction in ("mean", "sum", "none"):
-        ours = nn.BCELoss(mo.tensor(w), reduction)(mo.tensor(x), mo.tensor(y))
+        ours = nn.BCELoss(mo.tensor(w), reduction=reduction)(mo.tensor(x), mo.tensor(y))
         theirs = torch.nn.BCELoss(torch.tensor(w), reduction=reduction)(torch.tensor(x), torch.tensor(y))
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
     sure = nn.BCELoss()(mo.tensor([0.0, 1.0]), mo.tensor([0.0, 1.0]))

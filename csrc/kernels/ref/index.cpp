@@ -214,7 +214,7 @@ void in_range_chunk(void* context, int64_t chunk, int) {
     if ((value >= a.low && value <= a.high) || (value != value && !a.nan)) continue;
     int64_t bits;
     __builtin_memcpy(&bits, &value, sizeof bits);
-    return c.run->report(c.run, i, bits, 0, 0);
+    return c.run->report(c.run, i, bits, 1, 0);
   }
 }
 template <class T>

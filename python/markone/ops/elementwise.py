@@ -342,8 +342,6 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
             out = where(compares["lt"](out, min), min, out)
         return out if max is None else where(compares["gt"](out, max), max, out)
     x = tensor_arg("clamp", input)
-    if x.dtype is _C.bool_:
-        raise NotImplementedError("clamp: is not defined for bool")
     y = x if min is None else _C.maximum(x, operand("clamp", min))
     y = y if max is None else _C.minimum(y, operand("clamp", max))
     if not recording(input):
