@@ -138,7 +138,11 @@ REFUSALS: list[tuple[type[Exception], str, Any]] = [
     (ValueError, "leaves a storage", lambda a: a.as_strided([0], [1], BIG)),
     (ValueError, "does not fit in 64 bits", lambda a: a.as_strided([BIG], [BIG], 0)),
     (ValueError, "differ in length", lambda a: a.as_strided([2, 2], [1], 0)),
-    (TypeError, "cannot read int64 of shape .*last dimension", lambda a: a.transpose(0, 2).bit_cast(_C.int32)),
+    (
+        TypeError,
+        "cannot read int64 of shape .*last dimension",
+        lambda a: a.transpose(0, 2).bit_cast(_C.int32),
+    ),
     (ValueError, "at most 8 are supported", lambda a: a.reshape_view([1] * 9)),
     (TypeError, "incompatible function arguments", lambda a: a.reshape_view("ab")),
     (TypeError, "incompatible function arguments", lambda a: a.permute([0.5, 1, 2])),
