@@ -82,7 +82,8 @@ void bind_elementwise(py::module_& m) {
   m.def("copy_into", [](const Array& out, const Array& in) { copy_into("copy_", out, in); });
   m.def("fill", [](const Array& out, const Operand& value) {
     if (value.kind != Operand::kArray) return fill("fill_", out, value.scalar);
-    MO_CHECK(value.array.ndim() == 0, "fill_", "wants a number or a 0-d array, got shape ", value.array.shape());
+    MO_CHECK(value.array.ndim() == 0, "fill_", "wants a number or a 0-d array, got shape ",
+             value.array.shape());
     copy_into("fill_", out, value.array);
   });
   m.def("contiguous", [](const Array& x) { return contiguous("contiguous", x); });
