@@ -62,7 +62,7 @@ constexpr Implementation<Problem, ConvWeightGradArgs> kWeightGrad[] = {
      [](const Problem& p, const KernelTable& t) -> const Entry<ConvWeightGradArgs>& {
        return t.conv_weight_grad_depthwise[p.dtype];
      },
-     nullptr, [](const Problem& p, const KernelTable&) { return avoid_depthwise(p); }},
+     nullptr},
     {"winograd4", [](const Problem& p, const KernelTable&) { return refuse_winograd(p, 4); },
      [](const Problem& p, const KernelTable& t) -> const Entry<ConvWeightGradArgs>& {
        return t.conv_weight_grad_winograd4[p.dtype];

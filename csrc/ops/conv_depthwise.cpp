@@ -8,8 +8,9 @@ namespace {
 
 // The planes of a tile stay in the first cache.
 constexpr int64_t kPlaneBytes = 24 * 1024, kTileColumns = 512;
-// Beyond so many channels a group the matrix product does better.
-constexpr int64_t kChannels = 8;
+// Beyond so many channels a group the matrix product does better, and beyond so many output channels, which
+// would read the planes again.
+constexpr int64_t kChannels = 8, kRows = 4;
 // The weight gradient: so many chunks at least.
 constexpr int64_t kChunks = 32;
 
@@ -48,7 +49,7 @@ const char* refuse_depthwise_weight_grad(const ConvProblem& p) {
   return nullptr;
 }
 const char* avoid_depthwise(const ConvProblem& p) {
-  return p.depth * p.rows > kChannels ? "channels enough for a matrix product" : nullptr;
+  return p.depth * p.rows > kChannels || p.rows > kRows ? "channels enough for a matrix product" : nullptr;
 }
 
 int64_t plan_depthwise(ConvArgs* args, int64_t size, int64_t slots) {
