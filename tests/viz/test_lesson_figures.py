@@ -99,7 +99,6 @@ def test_loss_slice_is_the_loss_there_and_leaves_the_network_alone():
     assert found.values[2, 2] == pytest.approx(float((net(x) ** 2).sum().item()))
     # A parabola in each direction, as the network is linear; rows as long as the weight's.
     assert np.diff(found.values, 3, axis=0) == pytest.approx(0, abs=1e-9)
-    assert found.roughness() == 0
     directions = ([np.ones((2, 3)), np.zeros(2)], [np.zeros((2, 3)), np.ones(2)])
     along = viz.loss_slice(net, lambda: (net(x) ** 2).sum().item(), 1.0, 3, directions=directions)
     w, b = before

@@ -90,7 +90,12 @@ def values(page: Page) -> None:
     for name, curves in sides.items():
         page.picture(
             "regression" if "error" in name else "classes",
-            viz.lines({n: (across, v) for n, v in curves.items()}, name, "loss", f"Losses {name}"),
+            viz.lines(
+                {n: (across, v) for n, v in curves.items()},
+                name.removeprefix("by the "),
+                "loss",
+                f"Losses {name}",
+            ),
         )
 
 

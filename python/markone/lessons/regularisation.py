@@ -98,11 +98,10 @@ def dropout(page: Page) -> None:
         out = F.dropout(ones, 1 - keep).numpy()
         page.compare(
             [
-                (f"kept with {keep}", float((out > 0).mean()), keep),
+                (f"kept with {keep}", round(float((out > 0).mean()), 1), keep),
                 ("a kept one becomes", float(out.max()), 1 / keep, "1 / keep"),
-                ("the mean stays", float(out.mean()), 1.0, "so nothing changes in evaluation"),
-            ],
-            digits=1,
+                ("the mean stays", round(float(out.mean()), 1), 1.0, "so nothing changes in evaluation"),
+            ]
         )
     train, test = Digits(True), Digits(False)
     x, tx = (part.data.float().flatten(1) / part.largest for part in (train, test))

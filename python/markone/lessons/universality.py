@@ -76,13 +76,13 @@ def lesson(page: Page) -> None:
         found = pieces(line, saw)
         rows.append(
             (
-                f"{depth} layers of 2 units",
+                f"{depth} layer{'s' * (depth > 1)} of 2 units",
                 found,
                 2**depth,
                 f"one layer of {2 * depth} has at most {2 * depth + 1}",
             )
         )
-        teeth[f"{depth} layers, {2 * depth} units"] = {"network": (line, saw)}
+        teeth[f"{depth} layer{'s' * (depth > 1)}, {2 * depth} units"] = {"network": (line, saw)}
     page.compare(rows)
     page.picture("depth", viz.panels(teeth, "x", title="ReLU layers fold the line", share=True))
 

@@ -44,7 +44,15 @@ def learning_curve(
                 continue
             x, y = zip(*points)
             percent = [100 * value for value in y] if name.endswith("accuracy") else list(y)
-            axes.plot(x, percent, color=colour, linewidth=1.8, marker="o", markersize=3.5, label=label)
+            axes.plot(
+                x,
+                percent,
+                color=colour,
+                linewidth=1.8,
+                marker="o" if len(x) < 60 else "",
+                markersize=3.5,
+                label=label,
+            )
             ends.append((label, percent[-1]))
         if best_epoch is not None:
             axes.axvline(best_epoch, color=MUTED, linewidth=1.2, linestyle="--", label=f"best: {best_epoch}")

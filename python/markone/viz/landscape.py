@@ -23,15 +23,6 @@ class Slice:
     steps: np.ndarray
     values: np.ndarray
 
-    def roughness(self) -> float:
-        """The share of its points, but for the edge, that are below all four neighbours or above them, the
-        middle one not counted: 0 for a bowl."""
-        v = self.values
-        middle, around = v[1:-1, 1:-1], np.stack([v[:-2, 1:-1], v[2:, 1:-1], v[1:-1, :-2], v[1:-1, 2:]])
-        turns = (middle < around.min(0)) | (middle > around.max(0))
-        turns[len(turns) // 2, len(turns) // 2] = False
-        return float(turns.mean())
-
 
 def _direction(parameters: list[Any], random: np.random.Generator) -> list[np.ndarray]:
     """Random numbers; each filter or row scaled to the norm of the network's, none for the biases."""
