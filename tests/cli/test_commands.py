@@ -54,21 +54,3 @@ def test_summary_counts(capsys):
     assert "multiply-adds: 416,520" in out and "(Conv2d)" in out
     assert main(["summary", "lenet", "1", "1", "28", "28"]) == 2
     assert "did you mean lenet5?" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("module", ["numpy", "tyro"])
-def test_ctrl_c_while_the_command_is_imported(module):
-    program = (
-        "import builtins, sys\n"
-        "real = builtins.__import__\n"
-        "def interrupted(name, *rest):\n"
-        f"    if name == {module!r}:\n"
-        "        raise KeyboardInterrupt\n"
-        "    return real(name, *rest)\n"
-        "builtins.__import__ = interrupted\n"
-        "from markone_command import main\n"
-        "sys.exit(main())\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 130
-    assert done.stderr == "markone: interrupted\n"
