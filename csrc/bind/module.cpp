@@ -87,8 +87,10 @@ PYBIND11_MODULE(_C, m) {
   bind_elementwise(m);
   bind_index(m);
   bind_recurrent(m);
+  bind_profile(m);
   bind_reduce(m);
   bind_softmax(m);
+  bind_machine(m);
   bind_norm(m);
   bind_sort(m);
   bind_scan(m);

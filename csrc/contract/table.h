@@ -7,6 +7,7 @@
 #include "contract/elementwise.h"
 #include "contract/gemm.h"
 #include "contract/index.h"
+#include "contract/machine.h"
 #include "contract/norm.h"
 #include "contract/optim.h"
 #include "contract/pool.h"
@@ -25,6 +26,7 @@ struct KernelTable : ConvKernels,
                      ElementwiseKernels,
                      GemmKernels,
                      IndexKernels,
+                     MachineKernels,
                      NormKernels,
                      OptimKernels,
                      PoolKernels,

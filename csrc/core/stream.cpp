@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "core/parallel.h"
+#include "core/profile.h"
 
 namespace markone {
 namespace {
@@ -58,6 +59,7 @@ void* scratch(const char* op, int64_t bytes) {
 
 void execute(const Call& call, int threads, Owner* owner) {
   const Run run{run_chunks, report_value, scratch(call.op, call.scratch_bytes), threads, owner};
+  const Profile::Timer timer(call, threads);
   call.kernel.invoke(call.kernel.function, call.args, &run);
   for (size_t i = 0; i < call.access_count; ++i) {
     if (call.accesses[i].write) call.accesses[i].storage->version.fetch_add(1, std::memory_order_relaxed);

@@ -68,6 +68,7 @@ _LAZY_NAMES = {
     "diagnose": "train.diagnosis",
     "explain": "autograd.explain",
     "graph": "autograd.graphview",
+    "profile": "bench.profiler",
     "save": "train.checkpoint",
     "load": "train.checkpoint",
     "set_printoptions": "_repr",

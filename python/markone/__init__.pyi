@@ -74,6 +74,7 @@ from .autograd.graphview import graph as graph
 from .amp import is_autocast_cache_enabled as is_autocast_cache_enabled
 from .amp import is_autocast_enabled as is_autocast_enabled
 from .train.checkpoint import load as load
+from .bench.profiler import profile as profile
 from .train.checkpoint import save as save
 from .amp import set_autocast_cache_enabled as set_autocast_cache_enabled
 from .amp import set_autocast_dtype as set_autocast_dtype

@@ -8,6 +8,7 @@ void fill_elementwise(ElementwiseKernels* table);
 void fill_index(IndexKernels* table);
 void fill_recurrent(RecurrentKernels* table);
 void fill_reduce(ReduceKernels* table);
+void fill_machine(MachineKernels* table);
 void fill_norm(NormKernels* table);
 void fill_softmax(SoftmaxKernels* table);
 void fill_sort(SortKernels* table);
@@ -24,6 +25,7 @@ void fill_table(KernelTable* table) {
   fill_index(table);
   fill_recurrent(table);
   fill_reduce(table);
+  fill_machine(table);
   fill_norm(table);
   fill_softmax(table);
   fill_sort(table);

@@ -1,4 +1,5 @@
 """Microbenchmarks against installed peers: each in its own process, run alternately, medians and ratios.
 
-``markone bench step`` trains the same networks in markone and in PyTorch and prints the ratio of the times.
+``markone bench conv`` times the convolutions of real networks in markone and in the libraries that are
+installed beside it, and prints rates, the share of this machine's peak and the ratios of the times.
 """

@@ -148,23 +148,74 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run()
 
     def bench(
-        group: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="GROUP")],
+        names: Annotated[tuple[str, ...], tyro.conf.Positional, _shown("GROUP|NETWORK ...")] = (),
         *,
-        case: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = (),
+        shape: Annotated[tuple[str, ...], _shown("NxCxHxW ...")] = (),
+        weight: Annotated[tuple[str, ...], _shown("OxCxKxK ...")] = (),
+        fn: Annotated[str | None, _TEXT, _shown("NAME")] = None,
+        arg: Annotated[tuple[str, ...], _shown("NAME=VALUE ...")] = (),
+        padding: Annotated[int | None, _INT, _shown("N")] = None,
+        stride: Annotated[int | None, _INT, _shown("N")] = None,
+        dilation: Annotated[int | None, _INT, _shown("N")] = None,
+        groups: Annotated[int | None, _INT, _shown("N")] = None,
+        kernel: Annotated[int | None, _INT, _shown("N")] = None,
+        hidden: Annotated[int | None, _INT, _shown("N")] = None,
+        passes: Annotated[tuple[str, ...], _shown("NAME ...")] = (),
+        filter: Annotated[str | None, _TEXT, _shown("TEXT")] = None,
+        batch: Annotated[int | None, _INT, _shown("N")] = None,
         threads: Annotated[int, _INT, _shown("N")] = 1,
-        rounds: Annotated[int, _INT, _shown("N")] = 15,
+        isa: Annotated[str | None, _TEXT, _shown("NAME")] = None,
+        device: Annotated[str, _TEXT, _shown("cpu|cuda")] = "cpu",
+        peers: Annotated[tuple[str, ...] | None, _shown("NAME ...")] = None,
+        impl: Annotated[str | None, _TEXT, _shown("A,B|all")] = None,
+        rounds: Annotated[int | None, _INT, _shown("N")] = None,
+        quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+        json: Annotated[Path | None, _PATH, _shown("FILE")] = None,
+        plot: Annotated[Path | None, _PATH, _shown("FILE")] = None,
+        compare: Annotated[Path | None, _PATH, _shown("FILE")] = None,
+        list: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     ) -> None:
-        """Time markone beside the peers that are installed, alternately, and print the ratios.
+        """Time markone beside the libraries that are installed, alternately, and print rates and ratios.
+
+        Groups: matmul conv pool lstm gru norm elementwise reduce index loss optimizer overhead step inference
+        load startup. Networks, whose layers are cases: vgg16 googlenet alexnet lenet5 unet resnet18 mobilenet
+        charlstm autoencoder. A group and a network together: those layers of the network.
 
         Args:
-            group: What to time: startup (import) or step (training steps).
-            case: Only these cases of the group.
+            names: What to time (default: every group but load).
+            shape: Your own shape of the group's operation, the inputs one after the other.
+            weight: The shapes of its weights.
+            fn: Another operation of that group, such as nn.functional.avg_pool2d.
+            arg: More of the operation's arguments.
+            padding: Of a convolution or pool.
+            stride: Of a convolution or pool.
+            dilation: Of a convolution.
+            groups: Of a convolution.
+            kernel: The size of a pool's window.
+            hidden: The units of an lstm or gru.
+            passes: forward, graph, input_grad, weight_grad, backward, step; only these.
+            filter: Only cases whose name has this text.
+            batch: Of a network's layers.
             threads: Of every library (default: 1).
+            isa: The instruction set that markone uses; peers keep theirs.
+            device: Where to compute (default: cpu).
+            peers: torch onnxruntime jax numpy, or none (default: all that are installed).
+            impl: Race these implementations of the operation, or all, against the one that is chosen.
             rounds: How often each takes its turn (default: 15).
+            quick: Few and short turns.
+            json: Write all times to this file.
+            plot: Write a roofline picture to this PNG file.
+            compare: A file of --json; shows what has become slower since.
+            list: Show the cases and run none.
         """
-        from markone.cli.bench import run
+        from markone.cli.bench import Options, run
 
-        run(group, case, threads, rounds)
+        run(
+            Options(
+                names, shape, weight, fn, arg, padding, stride, dilation, groups, kernel, hidden, passes,
+                filter, batch, threads, isa, device, peers, impl, rounds, quick, json, plot, compare, list,
+            )
+        )  # fmt: skip
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     commands: dict[str, Callable[..., None]] = {

@@ -14,6 +14,7 @@ from markone.viz.images import images
 from markone.viz.landscape import Slice, loss_landscape, loss_slice
 from markone.viz.lines import bars, lines, panels
 from markone.viz.network import network
+from markone.viz.roofline import roofline
 from markone.viz.sheets import histogram_pairs, image_sheet, surface
 from markone.viz.trials import trials
 from markone.viz.variance import activation_variance, layer_variances
@@ -39,6 +40,7 @@ __all__ = [
     "loss_slice",
     "network",
     "panels",
+    "roofline",
     "save",
     "surface",
     "trials",
