@@ -166,7 +166,20 @@ def test_a_refused_case_says_why():
 
 
 def test_the_command(capsys, tmp_path):
-    arguments = ["bench", "matmul", "--shape", "8x8", "8x8", "--quick", "--rounds", "2", "--peers", "none"]
+    arguments = [
+        "bench",
+        "matmul",
+        "--shape",
+        "8x8",
+        "8x8",
+        "--quick",
+        "--rounds",
+        "2",
+        "--peers",
+        "none",
+        "--clock",
+        "cpu",
+    ]
     assert main([*arguments, "--json", str(tmp_path / "a.json"), "--plot", str(tmp_path / "a.png")]) == 0
     out = capsys.readouterr().out
     assert "measured peaks" in out and "own " in out
@@ -183,6 +196,8 @@ def test_the_command(capsys, tmp_path):
         (["step", "--filter", "no such"], "no case is left"),
         (["step", "--rounds", "0"], "got --rounds 0, wants 1 or more"),
         (["step", "--threads", "0"], "got --threads 0, wants 1 or more"),
+        (["step", "--clock", "sun"], "got --clock sun, wants wall or cpu"),
+        (["step", "--clock", "cpu", "--threads", "2"], "got --clock cpu with more than one thread"),
         (["step", "--isa", "mmx"], "got --isa mmx, this machine has ref"),
         (["step", "--device", "cuda"], "got --device cuda, but this markone was built without CUDA"),
         (["step", "--peers", "tensorflow"], "'tensorflow' is not a peer"),

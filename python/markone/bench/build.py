@@ -48,7 +48,7 @@ def find(lib: Any, path: str) -> Any:
 def _function(lib: Any, case: Case, device: str) -> Prepared:
     fn, rng = find(lib, case.fn), np.random.default_rng(0)
     tensors = [(s, lib.from_numpy(values(s, rng)).to(device)) for s in (*case.inputs, *case.weights)]
-    positional = [t for s, t in tensors if s.name is None]
+    positional = [*(t for s, t in tensors if s.name is None), *case.rest]
     keywords = {**case.args, **{s.name: t for s, t in tensors if s.name is not None}}
     count = len(case.inputs)
     inputs = [t for s, t in tensors[:count] if s.grad and not s.integer]

@@ -74,6 +74,7 @@ class Case:
     inputs: tuple[Spec, ...] = ()
     weights: tuple[Spec, ...] = ()
     args: dict[str, Any] = field(default_factory=dict)
+    rest: tuple[Any, ...] = ()  # what is passed by place after the tensors
     which: str = "forward"
     # Our own other ways to the same end, timed beside it: label to what differs ("fn", "args", "impl").
     against: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -96,7 +97,13 @@ class Case:
     def shape_text(self) -> str:
         """'32x64x56x56 64x64x3x3 padding=1'."""
         shapes = ["x".join(str(n) for n in s.shape) or "()" for s in (*self.inputs, *self.weights)]
-        return " ".join([*shapes[:2], *(f"{k}={_short(v)}" for k, v in self.args.items())])
+        return " ".join(
+            [
+                *shapes[:2],
+                *(_short(v) for v in self.rest),
+                *(f"{k}={_short(v)}" for k, v in self.args.items()),
+            ]
+        )
 
     def to_json(self) -> str:
         """One line that from_json reads."""
@@ -114,7 +121,7 @@ def _short(value: Any) -> str:
 
 def _case(row: dict[str, Any]) -> Case:
     tensors = {k: tuple(Spec.of(s) for s in row.get(k, ())) for k in ("inputs", "weights")}
-    return Case(**{**row, **tensors})
+    return Case(**{**row, **tensors, "rest": tuple(row.get("rest", ()))})
 
 
 def _rows(folder: str, name: str) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class Settings:
     seconds: float = 0.05  # of a turn, about
     warm: float = 0.2
     peers: tuple[str, ...] = tuple(PEERS)
+    # "wall", or "cpu": the processor time of the process, which other processes' turns do not lengthen.
+    clock: str = "wall"
 
 
 @dataclass
@@ -83,7 +85,7 @@ class Peer:
         environment = os.environ | dict.fromkeys(names, count) | {"BENCH_THREADS": count}
         if settings.isa:
             environment["MARKONE_ISA"] = settings.isa
-        self.library = library
+        self.library, self.clock = library, settings.clock
         self.process = subprocess.Popen(
             [sys.executable, "-m", "markone.bench.worker", library, count, settings.device],
             stdin=subprocess.PIPE,
@@ -114,7 +116,7 @@ class Peer:
     def time(self, count: int) -> float:
         """Seconds of one of `count` repetitions."""
         time.sleep(_PAUSE)
-        answer = self.ask(time=count)
+        answer = self.ask(time=count, clock=self.clock)
         if "refused" in answer:
             raise RuntimeError(f"bench: {self.library} failed while timed: {answer['refused']}")
         return float(answer["seconds"])

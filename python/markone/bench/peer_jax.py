@@ -95,7 +95,9 @@ def build(case: Case) -> Callable[[], Any]:
 
     def forward(*xs: Any) -> Any:
         positional = [x for x, name in zip(xs, names) if name is None]
-        return fn(*positional, **args, **{name: x for x, name in zip(xs, names) if name is not None})
+        return fn(
+            *positional, *case.rest, **args, **{name: x for x, name in zip(xs, names) if name is not None}
+        )
 
     if case.which == "forward":
         compiled = jax.jit(forward)

@@ -20,6 +20,6 @@ def build(case: Case) -> Callable[[], Any]:
         return PROGRAMS["import"](np, case, "cpu").call
     fn, rng = NUMPY[case.fn], np.random.default_rng(0)
     tensors = [(s, values(s, rng)) for s in (*case.inputs, *case.weights)]
-    positional = [x for s, x in tensors if s.name is None]
+    positional = [*(x for s, x in tensors if s.name is None), *case.rest]
     keywords = {**case.args, **{s.name: x for s, x in tensors if s.name is not None}}
     return lambda: fn(np, *positional, **keywords)

@@ -58,9 +58,12 @@ def _network(case: Case, rng: np.random.Generator) -> Any:
     """A network of layers, one node each."""
     from onnx import helper
 
-    nodes, constants, here = [], {}, "x0"
+    nodes: list[Any] = []
+    constants: dict[str, Any] = {}
+    here = "x0"
     for i, (kind, options, shape, out) in enumerate(layers_of(case.args["network"])):
-        after, names, attributes = f"h{i}", [here], {}
+        after, names = f"h{i}", [here]
+        attributes: dict[str, Any] = {}
         pads = [options.get("padding", 0)] * 4
         if kind in ("conv", "linear"):
             size = (out[0], shape[0], *[options["kernel"]] * 2) if kind == "conv" else (out[0], shape[0])

@@ -53,6 +53,7 @@ class Options:
     peers: tuple[str, ...] | None = None
     impl: str | None = None
     rounds: int | None = None
+    clock: str = "wall"
     quick: bool = False
     json: Path | None = None
     plot: Path | None = None
@@ -107,6 +108,12 @@ def _check(options: Options) -> None:
         raise UsageError(f"got --device {options.device}, wants cpu or cuda")
     if options.device != "cpu" and not _C.build_info()["cuda"]:
         raise UsageError(f"got --device {options.device}, but this markone was built without CUDA; wants cpu")
+    if options.clock not in ("wall", "cpu"):
+        raise UsageError(f"got --clock {options.clock}, wants wall or cpu")
+    if options.clock == "cpu" and options.threads > 1:
+        raise UsageError(
+            "got --clock cpu with more than one thread, whose processor times add up; wants wall"
+        )
     for name in options.peers or ():
         if name not in (*PEERS, "none"):
             raise UsageError(unknown_name("peer", name, (*PEERS, "none")))
@@ -116,7 +123,7 @@ def _check(options: Options) -> None:
 
 
 def _settings(options: Options) -> Settings:
-    settings = Settings(threads=options.threads, isa=options.isa, device=options.device)
+    settings = Settings(threads=options.threads, isa=options.isa, device=options.device, clock=options.clock)
     if options.quick:
         settings = replace(settings, **QUICK)  # type: ignore[arg-type]
     if options.rounds is not None:
@@ -265,6 +272,7 @@ def _head(settings: Settings, about: dict[str, Any]) -> dict[str, Any]:
             "isa": settings.isa or about["isa"],
             "device": settings.device,
             "rounds": settings.rounds,
+            "clock": settings.clock,
             "turn_seconds": settings.seconds,
         },
     }
@@ -279,8 +287,8 @@ def _heading(head: dict[str, Any], settings: Settings, machine: Any, absent: lis
         f"{about['processor']}, {head['settings']['isa']}, {settings.threads} thread{plural} of each library;"
         f" markone {about['markone']}, {versions}, Python {about['python']}; {about['date']}",
         f"measured peaks: {peaks}",
-        f"medians of {settings.rounds} alternations; peak: share of the limit that arithmetic and memory set;"
-        " ratio = peer's time / markone's, above 1 is ahead"
+        f"medians of {settings.rounds} alternations, {settings.clock} clock; peak: share of the limit that arithmetic and memory"
+        " set; ratio = peer's time / markone's, above 1 is ahead"
         + (f"; not installed: {', '.join(absent)}" if absent else ""),
     ]
     return "\n".join(lines)

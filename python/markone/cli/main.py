@@ -169,6 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         peers: Annotated[tuple[str, ...] | None, _shown("NAME ...")] = None,
         impl: Annotated[str | None, _TEXT, _shown("A,B|all")] = None,
         rounds: Annotated[int | None, _INT, _shown("N")] = None,
+        clock: Annotated[str, _TEXT, _shown("wall|cpu")] = "wall",
         quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
         json: Annotated[Path | None, _PATH, _shown("FILE")] = None,
         plot: Annotated[Path | None, _PATH, _shown("FILE")] = None,
@@ -202,6 +203,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             peers: torch onnxruntime jax numpy, or none (default: all that are installed).
             impl: Race these implementations of the operation, or all, against the one that is chosen.
             rounds: How often each takes its turn (default: 15).
+            clock: cpu counts the process's processor time instead of the wall's: on a busy machine, with one
+                thread (default: wall).
             quick: Few and short turns.
             json: Write all times to this file.
             plot: Write a roofline picture to this PNG file.
@@ -213,7 +216,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run(
             Options(
                 names, shape, weight, fn, arg, padding, stride, dilation, groups, kernel, hidden, passes,
-                filter, batch, threads, isa, device, peers, impl, rounds, quick, json, plot, compare, list,
+                filter, batch, threads, isa, device, peers, impl, rounds, clock, quick,
+                json, plot, compare, list,
             )
         )  # fmt: skip
 
