@@ -287,8 +287,8 @@ def _heading(head: dict[str, Any], settings: Settings, machine: Any, absent: lis
         f"{about['processor']}, {head['settings']['isa']}, {settings.threads} thread{plural} of each library;"
         f" markone {about['markone']}, {versions}, Python {about['python']}; {about['date']}",
         f"measured peaks: {peaks}",
-        f"medians of {settings.rounds} alternations, {settings.clock} clock; peak: share of the limit that arithmetic and memory"
-        " set; ratio = peer's time / markone's, above 1 is ahead"
+        f"medians of {settings.rounds} alternations, {settings.clock} clock; peak: share of the limit that"
+        " arithmetic and memory set; ratio = peer's time / markone's, above 1 is ahead"
         + (f"; not installed: {', '.join(absent)}" if absent else ""),
     ]
     return "\n".join(lines)
