@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["roofline"]
 
-# More names than this cover each other; those that take longest have theirs.
-_NAMED = 14
+# So many names fit beside the picture: those that take longest, the longest first.
+_NAMED = 24
 
 
 def roofline(
@@ -31,7 +31,7 @@ def roofline(
         points: of one call each, or the sums over several.
         peak_flops: operations a second that the machine can do. peak_bytes: bytes a second from memory.
     """
-    figure = new_figure(8.0, 5.2)
+    figure = new_figure(10.5, 5.4)
     axes = figure.add_subplot()
     shown = [p for p in points if p[1] > 0 and p[2] > 0 and p[3] > 0]
     x = [flops / moved for _, flops, moved, _ in shown]
@@ -53,12 +53,19 @@ def roofline(
         f"{peak_bytes / 1e9:.0f} GB/s from memory", (left, left * peak_bytes / 1e9), ha="left", va="bottom",
         color=INK, fontsize=9, rotation=0, xytext=(10, -4), textcoords="offset points",
     )  # fmt: skip
-    axes.scatter(x, y, s=28, color=BLUE, alpha=0.75, edgecolors="white", linewidths=0.6, zorder=3)
+    axes.scatter(x, y, s=24, color=BLUE, alpha=0.45, edgecolors="white", linewidths=0.6, zorder=3)
     longest = sorted(range(len(shown)), key=lambda i: -shown[i][3])[:_NAMED]
-    for i in longest:
+    axes.scatter(
+        [x[i] for i in longest], [y[i] for i in longest], s=120, color=BLUE, edgecolors="white", zorder=4
+    )
+    for number, i in enumerate(longest, 1):
         axes.annotate(
-            shown[i][0], (x[i], y[i]), fontsize=7, color=MUTED, xytext=(5, -2), textcoords="offset points"
+            str(number), (x[i], y[i]), fontsize=6.5, color="white", ha="center", va="center", zorder=5
         )
+        axes.text(
+            1.02, 1.0 - (number - 0.5) / _NAMED, f"{number}  {shown[i][0]}", fontsize=7.5, color=MUTED,
+            transform=axes.transAxes, va="center",
+        )  # fmt: skip
     axes.set(
         xscale="log",
         yscale="log",
