@@ -11,6 +11,9 @@
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
 #endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #if defined(__SANITIZE_ADDRESS__)
 #define MARKONE_SANITIZED 1
@@ -51,7 +54,21 @@ int size_class(int64_t bytes) {
 }
 int64_t class_bytes(int c) { return static_cast<int64_t>(4 + c % 4) << (c / 4 + 4); }
 
+#if defined(__linux__)
+// Large blocks ask for huge pages: a stream over 4 KiB pages waits for the page table at each of them. Only
+// whole huge pages are asked for, so that none is left half empty.
+constexpr int64_t kHugePage = int64_t{2} << 20;
+void* huge_allocate(int64_t bytes) {
+  void* data = std::aligned_alloc(kHugePage, static_cast<size_t>((bytes + 63) / 64 * 64));
+  if (data) madvise(data, static_cast<size_t>(bytes / kHugePage * kHugePage), MADV_HUGEPAGE);
+  return data;
+}
+#endif
+
 void* system_allocate(int64_t bytes) {
+#if defined(__linux__)
+  if (kCache && bytes >= kHugePage) return huge_allocate(bytes);
+#endif
   const int64_t rounded = (bytes + Pool::kAlignment - 1) / Pool::kAlignment * Pool::kAlignment;
 #if defined(_WIN32)
   return _aligned_malloc(static_cast<size_t>(rounded), Pool::kAlignment);

@@ -220,8 +220,25 @@ def _bool_cases() -> list[harness.Case]:
     ]
 
 
+def _power_case(mixed: bool) -> harness.Case:
+    """Exponents that are products, alone in a vector or beside others."""
+
+    def inputs(rng: np.random.Generator) -> list[Array]:
+        a = rng.standard_normal((20, 28)) * 3
+        return [a, rng.choice([1.0, 2.0, 3.0, 4.0, -1.0] if mixed else [2.0, 3.0], a.shape)]
+
+    return harness.Case(
+        f"pow-{'mixed' if mixed else 'products'}",
+        inputs=inputs,
+        call=lambda x: _C.pow(x[0], x[1]),
+        reference=lambda a: np.power(a[0], a[1]),
+        tolerance=lambda a: 2.51 * np.abs(np.power(a[0], a[1])),
+        dtypes=FLOATS,
+    )
+
+
 _UNARY = [_unary_case(name) for name in UNARY]
-_BINARY = [_binary_case(name) for name in BINARY]
+_BINARY = [*(_binary_case(name) for name in BINARY), _power_case(True), _power_case(False)]
 _BOOL = _bool_cases()
 # The kernels of one list share their loop: all are compared, a few go through the other checks.
 _FEW = [

@@ -93,6 +93,12 @@ def make_cases() -> list[harness.Case]:
             ),
             80.0,
         )
+        case(
+            "norm2",
+            lambda x, d=dims: _C.norm2(x[0], d, False),
+            lambda a, d=dims: np.sqrt((a[0] ** 2).sum(axis=axes(d, a[0]))),
+            lambda a, d=dims: 70 * np.sqrt((a[0] ** 2).sum(axis=axes(d, a[0]))),
+        )
         if 0 in [shape[i] for i in axes(dims, np.empty(shape))]:
             continue
         case(

@@ -344,7 +344,17 @@ MO_INLINE V floor_divide(V a, V b) {
   return where(b == V(0.0), a / b, where(q == V(0.0), copysign(V(0.0), a / b), whole));
 }
 
-MO_INLINE VecD pow(VecD a, VecD b) { return each_lane<::pow>(a, b); }
+// Powers that are a product or two, alone or beside others.
+template <class V, class Rest>
+MO_INLINE V pow_or_product(V a, V b, Rest rest) {
+  const auto one = b == V(1.0), two = b == V(2.0), three = b == V(3.0), easy = one | two | three;
+  const V square = a * a, product = where(one, a, where(two, square, square * a));
+  return any(~easy) ? where(easy, product, rest(a, b)) : product;
+}
+
+MO_INLINE VecD pow(VecD a, VecD b) {
+  return pow_or_product(a, b, [](VecD x, VecD y) { return each_lane<::pow>(x, y); });
+}
 // exp(b log |a|) in double has 2^-24 to spare; then C's rules for signs and the special values.
 MO_INLINE VecD pow_wide(VecD a, VecD b) {
   // Fewer terms than a double needs: the exponent is good to 2^-34.
@@ -359,10 +369,12 @@ MO_INLINE VecD pow_wide(VecD a, VecD b) {
   return where((b == VecD(0.0)) | (a == VecD(1.0)), VecD(1.0), y);
 }
 MO_INLINE VecF pow(VecF a, VecF b) {
-  VecD a_low, a_high, b_low, b_high;
-  widen(a, &a_low, &a_high);
-  widen(b, &b_low, &b_high);
-  return narrow(pow_wide(a_low, b_low), pow_wide(a_high, b_high));
+  return pow_or_product(a, b, [](VecF x, VecF y) {
+    VecD a_low, a_high, b_low, b_high;
+    widen(x, &a_low, &a_high);
+    widen(y, &b_low, &b_high);
+    return narrow(pow_wide(a_low, b_low), pow_wide(a_high, b_high));
+  });
 }
 
 #undef MO_IN_DOUBLE_2

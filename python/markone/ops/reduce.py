@@ -296,9 +296,9 @@ def norm(input: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> T
     """The p-norm over dim: p a number, inf, -inf, 0 or "fro"."""
     if not tensor_arg("norm", input).dtype.is_floating_point:
         raise RuntimeError(f"norm: wants a floating type, got {input.dtype}")
-    size = unary["abs"](input)
     if p is None or p == "fro" or p == 2:
         return _root_of_squares(input, dim, keepdim)
+    size = unary["abs"](input)
     if p == float("inf"):
         return amax(size, () if dim is None else dim, keepdim)
     if p == float("-inf"):
@@ -327,7 +327,7 @@ def _root_of_squares(input: Tensor, dim: Any, keepdim: bool) -> Tensor:
     if not x.dtype.is_floating_point:
         raise RuntimeError(f"norm: wants a floating type, got {x.dtype}")
     dims = dims_of("norm", dim, x.ndim) if dim is not None else ()
-    out = _C.sqrt(_C.sum(_C.mul(x, x), dims, keepdim))
+    out = _C.norm2(x, dims, keepdim)
     if not recording(input):
         return Tensor(out)
     return Tensor(out, True, Node(_NORM, (edge_of(input),), (x, out), (x.shape, dims)))

@@ -3,6 +3,7 @@
 
 #include "contract/elementwise.h"
 #include "kernels/cpu/elementwise/kernel.h"
+#include "kernels/cpu/gemm/pack.h"
 
 MO_ISA_BEGIN
 
@@ -10,6 +11,16 @@ template <class T>
 void copy_block(void* out, const void* in, const void*, const void*, int64_t n) {
   __builtin_memcpy(out, in, static_cast<size_t>(n) * sizeof(T));
 }
+
+// The floating type of a size, whose vectors move any element of that size.
+template <int kBytes>
+struct FloatOf {
+  using type = float;
+};
+template <>
+struct FloatOf<8> {
+  using type = double;
+};
 
 constexpr int64_t kTile = 32;
 // Tiles that one thread takes at once.
@@ -21,6 +32,27 @@ struct TransposeContext {
   const CopyArgs* args;
   int64_t fast, fast_tiles, last_tiles, tiles;
 };
+
+// out[j, i] = in[i, j] of one block of registers.
+template <class V>
+MO_INLINE void transpose_block(const typename V::Scalar* in, int64_t in_step, typename V::Scalar* out,
+                               int64_t out_step) {
+  V rows[V::kLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < V::kLanes; ++i) rows[i] = V::load(in + i * in_step);
+  transpose(rows);
+#pragma GCC unroll 16
+  for (int i = 0; i < V::kLanes; ++i) rows[i].store(out + i * out_step);
+}
+// A whole tile of 4 or 8 byte elements, a block of registers after the other.
+template <class C>
+void transpose_blocks(const C* in, int64_t in_step, C* out, int64_t out_step) {
+  using V = Vec<C>;
+  for (int64_t j = 0; j < kTile; j += V::kLanes) {
+    for (int64_t i = 0; i < kTile; i += V::kLanes)
+      transpose_block<V>(in + i * in_step + j, in_step, out + j * out_step + i, out_step);
+  }
+}
 
 template <class T>
 void transpose_tile(const TransposeContext& c, int64_t tile) {
@@ -42,6 +74,12 @@ void transpose_tile(const TransposeContext& c, int64_t tile) {
   }
   const int64_t rows = args->shape[c.fast] - j0 < kTile ? args->shape[c.fast] - j0 : kTile;
   const int64_t columns = args->shape[last] - i0 < kTile ? args->shape[last] - i0 : kTile;
+  if constexpr (sizeof(T) >= 4) {
+    // Loads, shuffles and stores keep any bits.
+    using C = typename FloatOf<sizeof(T)>::type;
+    if (rows == kTile && columns == kTile)
+      return transpose_blocks(reinterpret_cast<const C*>(in), in_step, reinterpret_cast<C*>(out), out_step);
+  }
   T buffer[kTile][kTile + 1];
   for (int64_t i = 0; i < columns; ++i) {
     for (int64_t j = 0; j < rows; ++j) buffer[j][i] = in[i * in_step + j];
@@ -60,7 +98,7 @@ void transpose_chunk(void* context, int64_t chunk, int) {
 
 // True where it was one.
 template <class T>
-bool transpose(const CopyArgs* args, const Run* run) {
+bool copy_transposed(const CopyArgs* args, const Run* run) {
   const int64_t last = args->ndim - 1;
   if (last == 0 || args->out_stride[last] != 1 || args->in_stride[last] == 1) return false;
   int64_t fast = -1, outer = 1;
@@ -102,7 +140,7 @@ template <DType kType>
 void copy_same(const CopyArgs* args, const Run* run) {
   using T = typename TypeOf<kType>::type;
   using Raw = typename BitsOf<sizeof(T)>::type;
-  if (args->in && transpose<Raw>(args, run)) return;
+  if (args->in && copy_transposed<Raw>(args, run)) return;
   static constexpr Format f = kStored<T, kType>;
   static constexpr KernelSpec spec = {copy_block<Raw>, 1, {&f}, &f, false};
   copy_through(args, run, &spec);

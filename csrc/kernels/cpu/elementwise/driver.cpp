@@ -9,7 +9,7 @@
 
 MO_ISA_BEGIN
 
-constexpr int64_t kBlock = 512;    // elements that go through the buffers at once
+constexpr int64_t kBlock = 1024;   // elements that go through the buffers at once
 constexpr int64_t kChunk = 16384;  // elements that one thread takes at once
 constexpr int64_t kLongRow = 128;  // rows from here on are walked one by one
 

@@ -7,7 +7,8 @@ MO_ISA_BEGIN
 
 constexpr int64_t kRowsAtOnce =
     64;  // rows whose sums are kept in the lanes, where channels lie beside each other
-constexpr int64_t kChannels = 64;  // channels of a task there
+constexpr int64_t kChannels = 64;      // channels of a task there
+constexpr int64_t kGivenTask = 16384;  // elements of a task, about, where the statistics are given
 
 // Cuts a channel of an [outer, channels, inner] array into chunks of about kNormChunk: chunk(start, rows, n)
 // for rows of n places, `channels * inner` apart.
@@ -68,13 +69,29 @@ struct BatchNorm {
       });
     }
     self.settle(c, seen);
-    const V mean(static_cast<C*>(a->mean)[c]), scale(static_cast<C*>(a->scale)[c]);
+    for (int64_t o = 0; o < a->outer; ++o) self.normalize(o * a->channels + c);
+  }
+  // One image's plane of a channel, its mean and scale known.
+  MO_INLINE void normalize(int64_t plane) const {
+    const int64_t c = plane % a->channels, start = plane * a->inner;
+    const V m(static_cast<C*>(a->mean)[c]), scale(static_cast<C*>(a->scale)[c]);
     const V w = a->weight ? scale * V(static_cast<const C*>(a->weight)[c]) : scale;
     const V b(a->bias ? static_cast<const C*>(a->bias)[c] : C(0));
-    C* y = static_cast<C*>(a->y);
-    each_in_channel<C>(a, c, [=](int64_t i, int64_t left) {
-      store_lanes(fma(load_lanes<V>(x + i, left) - mean, w, b), y + i, left);
+    const C* x = static_cast<const C*>(a->x) + start;
+    C* y = static_cast<C*>(a->y) + start;
+    each_vector<C>(a->inner, [=](int64_t i, int64_t left) {
+      store_lanes(fma(load_lanes<V>(x + i, left) - m, w, b), y + i, left);
     });
+  }
+  // The statistics are given: the planes in the order of memory.
+  static void given_task(void* context, int64_t task, int) {
+    const BatchNorm self = *static_cast<const BatchNorm*>(context);
+    const int64_t all = self.a->outer * self.a->channels, per_task = planes_per_task(*self.a);
+    const int64_t last = (task + 1) * per_task < all ? (task + 1) * per_task : all;
+    for (int64_t plane = task * per_task; plane < last; ++plane) self.normalize(plane);
+  }
+  static MO_INLINE int64_t planes_per_task(const BatchNormArgs& args) {
+    return args.inner < kGivenTask ? kGivenTask / args.inner : 1;
   }
 
   // inner == 1: channels lie beside each other.
@@ -125,10 +142,15 @@ struct BatchNorm {
   }
   static void kernel(const BatchNormArgs* args, const Run* run) {
     BatchNorm self{args};
-    if (args->inner == 1)
+    if (args->inner == 1) {
       run->parallel(run, (args->channels + kChannels - 1) / kChannels, column_task, &self);
-    else
+    } else if (args->training) {
       run->parallel(run, args->channels, plane_task, &self);
+    } else {
+      for (int64_t c = 0; c < args->channels; ++c) self.settle(c, Moments());
+      const int64_t per_task = planes_per_task(*args);
+      run->parallel(run, (args->outer * args->channels + per_task - 1) / per_task, given_task, &self);
+    }
   }
 };
 
