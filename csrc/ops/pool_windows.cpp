@@ -1,6 +1,7 @@
 // Pooling with windows of any kind: three dimensions, adaptive, fractional, stochastic.
 #include "ops/elementwise.h"
 #include "ops/pool.h"
+#include "ops/reduce.h"
 #include "ops/tables.h"
 
 namespace markone {
@@ -62,6 +63,9 @@ WindowArgs adaptive(const char* op, const Dims& shape, const Dims& output_size) 
     a.dim[3 - spatial + i].out = entry(op, "output_size", output_size, i, spatial, 0);
   return a;
 }
+
+// One window over everything.
+bool is_global(const WindowArgs& a) { return a.dim[0].out == 1 && a.dim[1].out == 1 && a.dim[2].out == 1; }
 
 Dims result_shape(const WindowArgs& a, const Dims& shape, int spatial) {
   Dims out = shape;
@@ -143,7 +147,13 @@ std::pair<Array, Array> adaptive_max_pool(const Array& x, const Dims& output_siz
 Array adaptive_avg_pool(const Array& x, const Dims& output_size) {
   const char* op = "adaptive_avg_pool";
   const WindowArgs args = adaptive(op, x.shape(), output_size);
-  const Dims shape = result_shape(args, x.shape(), output_size.size());
+  const int spatial = output_size.size();
+  const Dims shape = result_shape(args, x.shape(), spatial);
+  if (is_global(args) && is_floating(x.dtype())) {
+    Dims dims;
+    for (int i = x.ndim() - spatial; i < x.ndim(); ++i) dims.push_back(i);
+    return reduce(kReduce_mean, x, dims, true);
+  }
   return run(op, active_table().window_avg, args, x, shape, nullptr, Array());
 }
 
@@ -153,6 +163,13 @@ Array adaptive_avg_pool_grad(const Array& g, const Dims& input_shape, int spatia
   MO_CHECK(spatial >= 1 && spatial <= 3 && g.ndim() >= spatial, op, "g of shape ", g.shape(),
            " does not fit ", spatial, " pooled dimensions");
   for (int i = g.ndim() - spatial; i < g.ndim(); ++i) out.push_back(g.size(i));
+  const WindowArgs args = adaptive(op, input_shape, out);
+  if (is_global(args) && is_floating(g.dtype())) {
+    MO_CHECK(g.shape() == result_shape(args, input_shape, spatial), op, "g has shape ", g.shape(),
+             ", wanted ", result_shape(args, input_shape, spatial));
+    const double count = static_cast<double>(args.dim[0].size * args.dim[1].size * args.dim[2].size);
+    return clone(op, binary(kBinary_div, g, Operand::number(count)).expand(op, input_shape));
+  }
   return mean_grad(op, adaptive(op, input_shape, out), g, input_shape, spatial);
 }
 

@@ -129,7 +129,8 @@ def _adaptive_average(axes: int, input: Tensor, output_size: Any) -> Tensor:
     x = pool_input(op, input, axes)
     size = pooled_shape(op, input, output_size, axes)
     planes = x.shape[-axes:]
-    if axes == 2 and all(n > 0 and h % n == 0 and h > 0 for h, n in zip(planes, size, strict=True)):
+    equal = all(n > 0 and h % n == 0 and h > 0 for h, n in zip(planes, size, strict=True))
+    if axes == 2 and equal and max(size) > 1:
         # Equal windows: an ordinary average.
         kernel = (planes[0] // size[0], planes[1] // size[1])
         return _AVERAGE[2](input, (x.shape, kernel, kernel, (0, 0), False, True, None))

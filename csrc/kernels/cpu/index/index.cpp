@@ -159,6 +159,37 @@ struct Gather {
     }
     act<kMode>(x + (value < 0 ? value + size : value) * a->x_stride[a->ndim - 1], y);
   }
+  // Whether n indices are all inside: then none needs a look of its own.
+  MO_INLINE bool inside(const int64_t* index, int64_t n, int64_t stride) const {
+    const int64_t size = a->size;
+    int64_t outside = 0;
+    if (stride == 1) {
+      for (int64_t j = 0; j < n; ++j) outside |= (index[j] < -size) | (index[j] >= size);
+    } else {
+      for (int64_t j = 0; j < n; ++j) outside |= (index[j * stride] < -size) | (index[j * stride] >= size);
+    }
+    return !outside;
+  }
+  // Elements j < n from indices that are inside; the first of x, y and index, and the steps from one to the
+  // next. `along` is the step of one index in x.
+  MO_INLINE void steps(T* x, T* y, const int64_t* index, int64_t n, int64_t x_step, int64_t y_step,
+                       int64_t index_step, int64_t along) const {
+    const int64_t size = a->size;
+    for (int64_t j = 0; j < n; ++j) {
+      const int64_t value = index[j * index_step];
+      act<kMode>(x + j * x_step + (value + (value >> 63 & size)) * along, y + j * y_step);
+    }
+  }
+  MO_INLINE void steps_inside(T* x, T* y, const int64_t* index, int64_t n, int64_t x_step, int64_t y_step,
+                              int64_t index_step) const {
+    const int64_t along = a->x_stride[a->ndim - 1];
+    if (y_step == 1 && index_step == 1 && x_step == 0 && along == 1)
+      steps(x, y, index, n, 0, 1, 1, 1);
+    else if (y_step == 1 && index_step == 1 && x_step == 1)
+      steps(x, y, index, n, 1, 1, 1, along);
+    else
+      steps(x, y, index, n, x_step, y_step, index_step, along);
+  }
   // Where line (or, without the dimension before the last, group of lines) `line` starts.
   MO_INLINE void start(int64_t line, int64_t dims, T** x, T** y, const int64_t** index) const {
     *x = static_cast<T*>(a->x);
@@ -180,6 +211,10 @@ struct Gather {
       T *x, *y;
       const int64_t* index;
       s.start(line, last, &x, &y, &index);
+      if (s.inside(index, n, s.a->index_stride[last])) {
+        s.steps_inside(x, y, index, n, 0, s.a->y_stride[last], s.a->index_stride[last]);
+        continue;
+      }
       for (int64_t j = 0; j < n; ++j)
         s.step(x, y + j * s.a->y_stride[last], index + j * s.a->index_stride[last], line * n + j);
     }
@@ -197,6 +232,11 @@ struct Gather {
     y += column * a.y_stride[across];
     index += column * a.index_stride[across];
     for (int64_t j = 0; j < n; ++j) {
+      if (s.inside(index + j * a.index_stride[last], width, a.index_stride[across])) {
+        s.steps_inside(x, y + j * a.y_stride[last], index + j * a.index_stride[last], width,
+                       a.x_stride[across], a.y_stride[across], a.index_stride[across]);
+        continue;
+      }
       for (int64_t c = 0; c < width; ++c) {
         s.step(x + c * a.x_stride[across], y + c * a.y_stride[across] + j * a.y_stride[last],
                index + c * a.index_stride[across] + j * a.index_stride[last],

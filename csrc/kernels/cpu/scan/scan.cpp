@@ -13,6 +13,7 @@ MO_ISA_BEGIN
 constexpr int64_t kScanTask = 16384;  // elements that one task takes, about
 constexpr int64_t kScanWidth = 64;    // columns that one task takes where inner > 1
 constexpr int kSegments = 4;
+constexpr int64_t kLogLines = 16;  // lines that log-sums take together
 
 template <int kOp, class W>
 MO_INLINE W scan_step(W a, W x) {
@@ -208,6 +209,38 @@ struct Columns {
 
 template <bool kMax, class T>
 struct Extreme {
+  // Lines beside each other in registers, so that one does not wait for the other's comparison.
+  template <int kCount>
+  static void lines(const ScanArgs& a, int64_t base) {
+    const T* x = static_cast<const T*>(a.x) + base;
+    T* y = static_cast<T*>(a.y) + base;
+    int64_t* indices = a.indices + base;
+    T best[kCount];
+    int64_t found[kCount];
+    for (int64_t row = 0; row < a.n; ++row) {
+      const int64_t i = a.reverse ? a.n - 1 - row : row;
+#pragma GCC unroll 4
+      for (int k = 0; k < kCount; ++k) {
+        const T v = x[k * a.n + i];
+        const bool take = row == 0 || v != v || (best[k] == best[k] && (kMax ? v >= best[k] : v <= best[k]));
+        best[k] = take ? v : best[k];
+        found[k] = take ? i : found[k];
+        y[k * a.n + i] = best[k];
+        indices[k * a.n + i] = found[k];
+      }
+    }
+  }
+  static void lines_task(void* context, int64_t task, int) {
+    const ScanArgs& a = *static_cast<const ScanArgs*>(context);
+    const int64_t first = task * kSegments;
+    if (first + kSegments <= a.outer) return lines<kSegments>(a, first * a.n);
+    for (int64_t line = first; line < a.outer; ++line) lines<1>(a, line * a.n);
+  }
+  static void kernel(const ScanArgs* args, const Run* run) {
+    if (args->inner > 1) return Columns<Extreme, ScanArgs>::kernel(args, run);
+    ScanArgs a = *args;
+    run->parallel(run, (a.outer + kSegments - 1) / kSegments, lines_task, &a);
+  }
   static void tile(const ScanArgs& a, int64_t base, int64_t width) {
     const T* x = static_cast<const T*>(a.x) + base;
     T* y = static_cast<T*>(a.y) + base;
@@ -229,7 +262,21 @@ struct Extreme {
 
 template <class T>
 struct LogSum {
-  static void tile(const ScanArgs& a, int64_t base, int64_t width) {
+  static void tile(const ScanArgs& a, int64_t base, int64_t width) { columns(a, base, width, a.inner, 1); }
+  // Where inner == 1 lines are taken as columns beside each other, so that their exponentials fill vectors.
+  static void lines_task(void* context, int64_t task, int) {
+    const ScanArgs& a = *static_cast<const ScanArgs*>(context);
+    const int64_t line = task * kLogLines, left = a.outer - line;
+    columns(a, line * a.n, left < kLogLines ? left : kLogLines, 1, a.n);
+  }
+  static void kernel(const ScanArgs* args, const Run* run) {
+    if (args->inner > 1) return Columns<LogSum, ScanArgs>::kernel(args, run);
+    ScanArgs a = *args;
+    run->parallel(run, (a.outer + kLogLines - 1) / kLogLines, lines_task, &a);
+  }
+  // `width` columns, column_step apart, their elements row_step apart.
+  static MO_INLINE void columns(const ScanArgs& a, int64_t base, int64_t width, int64_t row_step,
+                                int64_t column_step) {
     const T* x = static_cast<const T*>(a.x) + base;
     T* y = static_cast<T*>(a.y) + base;
     double top[kScanWidth], sum[kScanWidth];
@@ -238,11 +285,11 @@ struct LogSum {
       sum[k] = 0;
     }
     for (int64_t row = 0; row < a.n; ++row) {
-      const int64_t at = (a.reverse ? a.n - 1 - row : row) * a.inner;
+      const int64_t at = (a.reverse ? a.n - 1 - row : row) * row_step;
       for (int64_t k = 0; k < width; k += VecD::kLanes) {
         const int64_t left = width - k < VecD::kLanes ? width - k : int64_t{VecD::kLanes};
         double lane[VecD::kLanes] = {};
-        for (int64_t l = 0; l < left; ++l) lane[l] = static_cast<double>(x[at + k + l]);
+        for (int64_t l = 0; l < left; ++l) lane[l] = static_cast<double>(x[at + (k + l) * column_step]);
         const VecD v = VecD::load(lane), t = VecD::load(top + k), zero(0);
         const VecD now = larger(t, v);
         // Where a difference would be inf - inf the terms are equal.
@@ -251,7 +298,7 @@ struct LogSum {
         now.store(top + k);
         s.store(sum + k);
         (now + log(s)).store(lane);
-        for (int64_t l = 0; l < left; ++l) y[at + k + l] = static_cast<T>(lane[l]);
+        for (int64_t l = 0; l < left; ++l) y[at + (k + l) * column_step] = static_cast<T>(lane[l]);
       }
     }
   }
@@ -292,16 +339,12 @@ void fill_scan(ScanKernels* table) {
                 (Accumulate<kCumsum, double>::kernel), (Accumulate<kCumsum, int64_t>::kernel))
   MO_SCAN_TYPES(kCumprod, "cumprod", (Accumulate<kCumprod, float>::kernel),
                 (Accumulate<kCumprod, double>::kernel), (Accumulate<kCumprod, int64_t>::kernel))
-  MO_SCAN_TYPES(kCummax, "cummax", (Columns<Extreme<true, float>, ScanArgs>::kernel),
-                (Columns<Extreme<true, double>, ScanArgs>::kernel),
-                (Columns<Extreme<true, int64_t>, ScanArgs>::kernel))
-  MO_SCAN_TYPES(kCummin, "cummin", (Columns<Extreme<false, float>, ScanArgs>::kernel),
-                (Columns<Extreme<false, double>, ScanArgs>::kernel),
-                (Columns<Extreme<false, int64_t>, ScanArgs>::kernel))
-  table->scan[kLogcumsumexp][kF32] = {Columns<LogSum<float>, ScanArgs>::kernel,
-                                      MO_KERNEL_NAME("logcumsumexp_f32")};
-  table->scan[kLogcumsumexp][kF64] = {Columns<LogSum<double>, ScanArgs>::kernel,
-                                      MO_KERNEL_NAME("logcumsumexp_f64")};
+  MO_SCAN_TYPES(kCummax, "cummax", (Extreme<true, float>::kernel), (Extreme<true, double>::kernel),
+                (Extreme<true, int64_t>::kernel))
+  MO_SCAN_TYPES(kCummin, "cummin", (Extreme<false, float>::kernel), (Extreme<false, double>::kernel),
+                (Extreme<false, int64_t>::kernel))
+  table->scan[kLogcumsumexp][kF32] = {LogSum<float>::kernel, MO_KERNEL_NAME("logcumsumexp_f32")};
+  table->scan[kLogcumsumexp][kF64] = {LogSum<double>::kernel, MO_KERNEL_NAME("logcumsumexp_f64")};
   table->logcumsumexp_grad[kF32] = {Columns<LogSumGrad<float>, LogcumsumexpGradArgs>::kernel,
                                     MO_KERNEL_NAME("logcumsumexp_grad_f32")};
   table->logcumsumexp_grad[kF64] = {Columns<LogSumGrad<double>, LogcumsumexpGradArgs>::kernel,

@@ -11,6 +11,8 @@ MO_ISA_BEGIN
 // Lines this short are sorted by insertion: counting digits costs more.
 constexpr int64_t kInsertion = 32;
 constexpr int64_t kSortTask = 8192;  // elements that one task takes, about
+// So few first ranks are kept in order while the line goes by, this many keys at a time.
+constexpr int64_t kKept = 16, kKeysAtOnce = 64;
 
 // An unsigned integer that orders as the value: NaN last, -0 as 0. `kBytes` of it are used.
 template <class T>
@@ -146,8 +148,39 @@ struct Sort {
     }
     return prefix;
   }
+  // The ranks [0, last), last <= kKept. Most keys are larger than all that are kept, and a look at many of
+  // them passes.
+  void select_few(int64_t line) const {
+    const T* in = line_at(line);
+    const int64_t wanted = a->last;
+    Item kept[kKept + 1];
+    int64_t count = 0;
+    Key keys[kKeysAtOnce];
+    for (int64_t start = 0; start < a->n; start += kKeysAtOnce) {
+      const int64_t n = a->n - start < kKeysAtOnce ? a->n - start : kKeysAtOnce;
+      if (a->inner == 1) {
+        for (int64_t i = 0; i < n; ++i) keys[i] = key_of<T, kDescending>(in[start + i]);
+      } else {
+        for (int64_t i = 0; i < n; ++i) keys[i] = key_of<T, kDescending>(in[(start + i) * a->inner]);
+      }
+      if (count == wanted) {
+        const Key worst = kept[count - 1].key;
+        Key any = 0;
+        for (int64_t i = 0; i < n; ++i) any |= keys[i] < worst;
+        if (!any) continue;
+      }
+      for (int64_t i = 0; i < n; ++i) {
+        if (count == wanted && keys[i] >= kept[count - 1].key) continue;
+        int64_t k = count < wanted ? count++ : count - 1;
+        for (; k > 0 && keys[i] < kept[k - 1].key; --k) kept[k] = kept[k - 1];
+        kept[k] = {keys[i], static_cast<uint32_t>(start + i)};
+      }
+    }
+    for (int64_t i = a->first; i < wanted; ++i) write(line, i - a->first, kept[i].index, in);
+  }
   // The ranks [first, last) alone.
   void select(int64_t line, int slot) const {
+    if (a->last <= kKept) return select_few(line);
     const T* in = line_at(line);
     Item *items = this->items(slot), *other = items + a->n;
     int64_t smaller;
