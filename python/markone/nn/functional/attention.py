@@ -13,9 +13,25 @@ from .padding import pad
 __all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 
 
-def _causal(rows: int, columns: int) -> Tensor:
-    """True where query i may see key j: j <= i."""
-    return ops.tril(ops.ones(rows, columns)) > 0
+# Queries that causal attention takes together: the keys behind them are not looked at.
+_CAUSAL_ROWS = 128
+
+
+def _causal(query: Tensor, key: Tensor, value: Tensor, scale: float, dropout_p: float) -> Tensor:
+    """Attention where query i sees key j <= i. Every query sees the first key, so none is blind."""
+    rows, columns = query.shape[-2], key.shape[-2]
+    out = []
+    for start in range(0, rows, _CAUSAL_ROWS):
+        stop = min(start + _CAUSAL_ROWS, rows)
+        last = min(stop, columns)
+        q = ops.narrow(query, -2, start, stop - start) * scale
+        scores = q @ ops.narrow(key, -2, 0, last).transpose(-2, -1)
+        seen = ops.arange(last) <= ops.arange(start, stop).unsqueeze(1)
+        weights = softmax(ops.where(seen, scores, float("-inf")), -1)
+        if dropout_p > 0:
+            weights = ops.dropout(weights, dropout_p, True)
+        out.append(weights @ ops.narrow(value, -2, 0, last))
+    return out[0] if len(out) == 1 else ops.cat(out, -2)
 
 
 def _weights(query: Tensor, key: Tensor, mask: Tensor | None, scale: float, dropout_p: float) -> Tensor:
@@ -72,7 +88,6 @@ def scaled_dot_product_attention(
     if is_causal:
         if attn_mask is not None:
             raise RuntimeError(f"{op}: wants attn_mask or is_causal, got both")
-        attn_mask = _causal(query.shape[-2], key.shape[-2])
     if enable_gqa:
         heads = query.shape[-3]
         if heads % key.shape[-3] or heads % value.shape[-3]:
@@ -83,6 +98,8 @@ def scaled_dot_product_attention(
         value = ops.repeat_interleave(value, heads // value.shape[-3], -3)
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
+    if is_causal and query.shape[-2] > 0 and key.shape[-2] > 0:
+        return _causal(query, key, value, scale, dropout_p)
     return _weights(query, key, attn_mask, scale, dropout_p) @ value
 
 
