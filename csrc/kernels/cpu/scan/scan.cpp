@@ -215,8 +215,8 @@ struct Extreme {
     const T* x = static_cast<const T*>(a.x) + base;
     T* y = static_cast<T*>(a.y) + base;
     int64_t* indices = a.indices + base;
-    T best[kCount];
-    int64_t found[kCount];
+    T best[kCount] = {};
+    int64_t found[kCount] = {};
     for (int64_t row = 0; row < a.n; ++row) {
       const int64_t i = a.reverse ? a.n - 1 - row : row;
 #pragma GCC unroll 4
