@@ -224,6 +224,14 @@ void pack_chunk(void* context, int64_t chunk, int) {
 }
 
 template <class T>
+MO_INLINE void fetch_tile(const T* c, int64_t c_row, int rows, int64_t cols) {
+  for (int i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < cols; j += 64 / static_cast<int64_t>(sizeof(T)))
+      __builtin_prefetch(c + i * c_row + j, 1, 2);
+  }
+}
+
+template <class T>
 void packed_chunk(void* context, int64_t chunk, int slot) {
   const Packed<T>& p = *static_cast<const Packed<T>*>(context);
   const GemmArgs& args = *p.args;
@@ -245,6 +253,12 @@ void packed_chunk(void* context, int64_t chunk, int slot) {
       const int64_t start = panels.start(i);
       const T* a = block + start * p.depth;
       out.c = p.item.c + (row0 + start) * args.c_row + p.col0 + j;
+      // The next tile begins with its part of C, which has left the caches since the last block of K.
+      if (out.from_c && i + 1 < panels.count)
+        fetch_tile<T>(out.c + panels.rows(i) * args.c_row, args.c_row, panels.rows(i + 1), out.cols);
+      else if (out.from_c && j + kTileCols<T> < col0 + cols)
+        fetch_tile<T>(p.item.c + row0 * args.c_row + p.col0 + j + kTileCols<T>, args.c_row, panels.rows(0),
+                      smaller(kTileCols<T>, col0 + cols - j - kTileCols<T>));
       with_rows<kTileRows>(panels.rows(i), [&]<int kRows>() {
         tile<T, kRows, kTileVecs>(p.depth, PackedA<T, kRows>{a}, b, out);
       });
