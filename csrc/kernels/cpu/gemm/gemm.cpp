@@ -2,6 +2,7 @@
 // loops over packed panels.
 #include "contract/gemm.h"
 
+#include "kernels/cpu/gemm/fetch.h"
 #include "kernels/cpu/gemm/pack.h"
 #include "kernels/cpu/vec.h"
 
@@ -13,6 +14,12 @@ template <class T>
 inline constexpr int64_t kDepthFit = 24576 / (kTileCols<T> * static_cast<int64_t>(sizeof(T)));
 template <class T>
 inline constexpr int64_t kDepth = kDepthFit<T> < 384 ? kDepthFit<T> : 384;
+// The packed kernel reads the panel from the second cache as fast, one line after the other, and a deeper one
+// reads and writes C less often.
+template <class T>
+inline constexpr int64_t kDeep = 1536 / static_cast<int64_t>(sizeof(T));
+template <class T>
+inline constexpr int64_t kPackedDepth = kDeep<T> > kDepth<T> ? kDeep<T> : kDepth<T>;
 // With so few rows B is read once, at the speed of memory. A few of its rows at a time are streams that the
 // prefetcher follows, and the part of C stays in the first cache.
 inline constexpr int kFewRows = 4;
@@ -211,23 +218,34 @@ struct Packed {
 
 inline constexpr int64_t kPanelsAChunk = 8;
 
+// A chunk of whole panels from rows that lie in memory, a row of all of them at a time: long runs are read
+// faster than short ones a row apart.
+template <class T>
+void pack_beside(T* to, const T* from, int64_t row, int64_t depth) {
+  for (int64_t l = 0; l < depth; ++l, from += row) {
+    for (int64_t i = 0; i < kPanelsAChunk; ++i) {
+      T* line = to + (i * depth + l) * kTileCols<T>;
+#pragma GCC unroll 4
+      for (int j = 0; j < kTileVecs; ++j)
+        Vec<T>::load(from + i * kTileCols<T> + j * kLanes<T>).store(line + j * kLanes<T>);
+    }
+  }
+}
+
 template <class T>
 void pack_chunk(void* context, int64_t chunk, int) {
   const Packed<T>& p = *static_cast<const Packed<T>*>(context);
   const GemmArgs& args = *p.args;
+  const int64_t first = chunk * kPanelsAChunk * kTileCols<T>;
+  if (args.b_col == 1 && first + kPanelsAChunk * kTileCols<T> <= p.cols) {
+    pack_beside(p.b + first * p.depth, p.item.b + p.l0 * args.b_row + p.col0 + first, args.b_row, p.depth);
+    return;
+  }
   for (int64_t i = chunk * kPanelsAChunk; i < (chunk + 1) * kPanelsAChunk; ++i) {
     const int64_t j = i * kTileCols<T>;
     if (j >= p.cols) return;
     pack<T>(p.b + j * p.depth, p.item.b + p.l0 * args.b_row + (p.col0 + j) * args.b_col, args.b_col,
             args.b_row, smaller(kTileCols<T>, p.cols - j), p.depth, kTileCols<T>);
-  }
-}
-
-template <class T>
-MO_INLINE void fetch_tile(const T* c, int64_t c_row, int rows, int64_t cols) {
-  for (int i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < cols; j += 64 / static_cast<int64_t>(sizeof(T)))
-      __builtin_prefetch(c + i * c_row + j, 1, 2);
   }
 }
 
@@ -253,12 +271,9 @@ void packed_chunk(void* context, int64_t chunk, int slot) {
       const int64_t start = panels.start(i);
       const T* a = block + start * p.depth;
       out.c = p.item.c + (row0 + start) * args.c_row + p.col0 + j;
-      // The next tile begins with its part of C, which has left the caches since the last block of K.
-      if (out.from_c && i + 1 < panels.count)
-        fetch_tile<T>(out.c + panels.rows(i) * args.c_row, args.c_row, panels.rows(i + 1), out.cols);
-      else if (out.from_c && j + kTileCols<T> < col0 + cols)
-        fetch_tile<T>(p.item.c + row0 * args.c_row + p.col0 + j + kTileCols<T>, args.c_row, panels.rows(0),
-                      smaller(kTileCols<T>, col0 + cols - j - kTileCols<T>));
+      if (out.from_c)
+        fetch_next_tile<T>(p.item.c + row0 * args.c_row + p.col0 + col0, args.c_row, panels, i, j - col0,
+                           cols);
       with_rows<kTileRows>(panels.rows(i), [&]<int kRows>() {
         tile<T, kRows, kTileVecs>(p.depth, PackedA<T, kRows>{a}, b, out);
       });
@@ -284,7 +299,7 @@ void gemm_packed(const GemmArgs* args, const Run* run) {
       p.col_parts = parts(p.cols, p.col_size);
       p.l0 = 0;
       do {
-        p.depth = smaller(kDepth<T>, args->k - p.l0);
+        p.depth = smaller(kPackedDepth<T>, args->k - p.l0);
         run->parallel(&limited, parts(p.cols, kTileCols<T> * kPanelsAChunk), pack_chunk<T>, &p);
         run->parallel(&limited, p.row_parts * p.col_parts, packed_chunk<T>, &p);
         p.l0 += p.depth;

@@ -2,6 +2,7 @@
 // of a few rows with them.
 #pragma once
 #include "contract/recurrent.h"
+#include "kernels/cpu/gemm/fetch.h"
 #include "kernels/cpu/gemm/pack.h"
 #include "kernels/cpu/vec_math.h"
 
@@ -64,6 +65,7 @@ __attribute__((noinline)) void multiply_rows(T* block, const T* a, int64_t a_row
       const int64_t start = panels.start(p);
       const T* packed = block + start * k;
       out.c = c + start * c_row + j;
+      if (from_c) fetch_next_tile<T>(c, c_row, panels, p, j, b.n);
       with_rows<kTileRows>(panels.rows(p), [&]<int kRows>() {
         tile<T, kRows, kTileVecs>(k, PackedA<T, kRows>{packed}, panel, out);
       });
