@@ -80,20 +80,26 @@ MO_INLINE void stream_chunk(const StreamArgs& a, int64_t chunk) {
   VecF sum[kUnroll];
   for (VecF& s : sum) s = VecF(0.0);
   int64_t i = 0;
-  for (; i + kUnroll * kLanes <= n; i += kUnroll * kLanes) {
+  // Reads alone go on at four places at once, because one core fetches several streams faster than one;
+  // writes one after the other, because several would meet in the same sets of the cache.
+  const int64_t part = n / (kUnroll * kLanes) * kLanes;
+  const int64_t apart = kWrites == 0 ? part : kLanes, step = kWrites == 0 ? kLanes : kUnroll * kLanes;
+  const int64_t end = kWrites == 0 ? part : kUnroll * part;
+  for (; i < end; i += step) {
     for (int u = 0; u < kUnroll; ++u) {
       VecF value(0.0);
       for (int r = 0; r < kReads; ++r) {
-        const VecF x = VecF::load(read[r] + i + u * kLanes);
+        const VecF x = VecF::load(read[r] + i + u * apart);
         value = r == 0 ? x : value + x;
       }
       for (int w = 0; w < kWrites; ++w) {
         const VecF out = w == 0 ? value : value + VecF(w);
-        kPast ? store_past_caches(write[w] + i + u * kLanes, out) : out.store(write[w] + i + u * kLanes);
+        kPast ? store_past_caches(write[w] + i + u * apart, out) : out.store(write[w] + i + u * apart);
       }
       if constexpr (kWrites == 0) sum[u] = sum[u] + value;
     }
   }
+  i = kUnroll * part;
   float rest = 0;
   for (; i < n; ++i) {
     float value = 0;
