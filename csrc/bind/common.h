@@ -57,6 +57,9 @@ void bind_random(py::module_& m);
 void bind_optim(py::module_& m);
 void bind_gemm(py::module_& m);
 void bind_conv(py::module_& m);
+void bind_compile(py::module_& m);
+
+void raise_python(const Error& error);  // sets the Python exception of its kind
 
 }  // namespace markone::bind
 

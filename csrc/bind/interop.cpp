@@ -5,6 +5,7 @@
 
 #include "bind/common.h"
 #include "bind/dlpack.h"
+#include "core/stream.h"
 
 namespace markone::bind {
 namespace {
@@ -86,6 +87,8 @@ Array from_numpy(py::array source) {
 
 // The ndarray reads and writes the Array's memory; bfloat16 is given as its uint16 bits.
 py::array to_numpy(const Array& array) {
+  refuse_recording(
+      "numpy", "a tensor's values (.item(), float(), bool(), .numpy(), printing) are not known in a replay");
   constexpr const char* kNames[kDTypeCount] = {"f4", "f8", "u2", "f2", "i8", "i4", "u1", "?"};
   MO_CHECK_TYPE(array.device().type == DeviceType::kCPU, "numpy", "the tensor is on ",
                 to_string(array.device()), ", copy it with .cpu() first");
@@ -140,6 +143,7 @@ void free_unused(PyObject* capsule, const char* name) {
 }
 
 py::object to_dlpack(const Array& array, bool versioned, bool copied) {
+  refuse_recording("__dlpack__", "another library would write or read the memory unseen");
   MO_CHECK_KIND(ErrorKind::kBuffer, array.device().type == DeviceType::kCPU, "__dlpack__",
                 "the tensor is on ", to_string(array.device()), ", only cpu is exported");
   const bool read_only = array.storage()->read_only;

@@ -55,11 +55,17 @@ PyObject* exception_of(ErrorKind kind) {
   return PyExc_RuntimeError;
 }
 
+}  // namespace
+
+void raise_python(const Error& error) { PyErr_SetString(exception_of(error.kind()), error.what()); }
+
+namespace {
+
 void translate(std::exception_ptr pointer) {
   try {
     if (pointer) std::rethrow_exception(pointer);
   } catch (const Error& error) {
-    PyErr_SetString(exception_of(error.kind()), error.what());
+    raise_python(error);
   }
 }
 
@@ -100,4 +106,5 @@ PYBIND11_MODULE(_C, m) {
   bind_optim(m);
   bind_gemm(m);
   bind_conv(m);
+  bind_compile(m);
 }

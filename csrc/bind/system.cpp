@@ -5,6 +5,7 @@
 #include "core/parallel.h"
 #include "core/stream.h"
 #include "ops/plan.h"
+#include "ops/recording.h"
 
 namespace markone::bind {
 
@@ -33,7 +34,11 @@ void bind_system(py::module_& m) {
   m.def("default_num_threads", &default_num_threads);
 
   m.def("isa", [] { return name_of(active_isa()); });
-  m.def("set_isa", &set_active_isa);
+  // A recording holds the kernels that were chosen.
+  m.def("set_isa", [](const std::string& name) {
+    set_active_isa(name);
+    bump_state_generation();
+  });
   m.def("available_isas", [] {
     std::vector<std::string> names;
     for (Isa isa : available_isas()) names.emplace_back(name_of(isa));
@@ -41,8 +46,14 @@ void bind_system(py::module_& m) {
   });
   m.def("cpu_name", &cpu_name);
 
-  m.def("force_implementation", &force_implementation, py::arg("op"), py::arg("name"),
-        "The operation takes this implementation or raises why it refuses; an empty name frees it.");
+  m.def(
+      "force_implementation",
+      [](const std::string& op, const std::string& name) {
+        force_implementation(op, name);
+        bump_state_generation();
+      },
+      py::arg("op"), py::arg("name"),
+      "The operation takes this implementation or raises why it refuses; an empty name frees it.");
   m.def("implementation_lists", &implementation_lists);
 
   m.def("memory_stats", [] {

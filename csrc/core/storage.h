@@ -28,6 +28,8 @@ class Storage {
   // Freed, its memory waits in this pool for the next request; null where it goes back to its owner or the
   // system.
   Pool* reused_by() const;
+  Pool* owner() const { return pool_; }  // null for outside memory
+  bool held() const { return refs_.load(std::memory_order_relaxed) > 0; }
   bool from_outside() const { return free_outside_ != nullptr; }  // somebody else's memory
 
   bool sole() const { return refs_.load(std::memory_order_relaxed) == 1; }

@@ -40,12 +40,6 @@ void run_chunks(const Run* run, int64_t chunks, ChunkFn body, void* context) {
   parallel_for(run->threads, chunks, body, context);
 }
 
-double microseconds(const Call& call) {
-  int64_t bytes = 0;
-  for (size_t i = 0; i < call.access_count; ++i) bytes += call.accesses[i].bytes;
-  return call.flops / kFlopsPerMicrosecond + static_cast<double>(bytes) / kBytesPerMicrosecond;
-}
-
 // Scratch is kept from call to call; each thread that submits has its own.
 void* scratch(const char* op, int64_t bytes) {
   thread_local StorageRef block;
@@ -66,30 +60,36 @@ void execute(const Call& call, int threads, Owner* owner) {
   }
 }
 
-[[noreturn]] void raise(const Call& call, const ValueReport& report) {
+}  // namespace
+
+double estimated_microseconds(const Call& call) {
+  int64_t bytes = 0;
+  for (size_t i = 0; i < call.access_count; ++i) bytes += call.accesses[i].bytes;
+  return call.flops / kFlopsPerMicrosecond + static_cast<double>(bytes) / kBytesPerMicrosecond;
+}
+bool worth_threads(double microseconds) { return microseconds > kParallelMicroseconds; }
+bool worth_releasing(double microseconds) { return microseconds > kLongMicroseconds; }
+
+Run serial_run() { return {run_chunks, report_value, nullptr, 1, nullptr}; }
+
+LongCall::LongCall(bool is_long) : state_(is_long && hooks.enter ? hooks.enter() : nullptr) {}
+LongCall::~LongCall() {
+  if (state_) hooks.leave(state_);
+}
+
+void raise_value_report(const Call& call, const ValueReport& report) {
   if (report.low > report.high) {  // a number of which `values` says what it should be
     fail(ErrorKind::kValue, call.op, call.values, ", got ", std::bit_cast<double>(report.value),
          " at flat index ", report.index);
   }
-  fail(ErrorKind::kIndex, call.op, call.values ? call.values : "value", " at flat index ", report.index,
-       " is ", report.value, ", wanted ", report.low, " <= value < ", report.high);
-}
-
-// Runs the hooks around a long call, also when it throws.
-class LongCall {
- public:
-  explicit LongCall(bool is_long) : state_(is_long && hooks.enter ? hooks.enter() : nullptr) {}
-  ~LongCall() {
-    if (state_) hooks.leave(state_);
+  const char* values = call.values ? call.values : "value";
+  if (call.form == CallForm::kElementwise) {
+    fail(ErrorKind::kValue, call.op, values, " at flat index ", report.index, " is ", report.value,
+         ", integers cannot be divided by it");
   }
-  LongCall(const LongCall&) = delete;
-  LongCall& operator=(const LongCall&) = delete;
-
- private:
-  void* state_;
-};
-
-}  // namespace
+  fail(ErrorKind::kIndex, call.op, values, " at flat index ", report.index, " is ", report.value, ", wanted ",
+       report.low, " <= value < ", report.high);
+}
 
 void set_long_call_hooks(LongCallHooks value) { hooks = value; }
 void set_site_hooks(SiteHooks value) { sites = value; }
@@ -111,7 +111,7 @@ void Stream::submit(const Call& call) {
   }
   ++calls_;
   Owner owner;
-  const double cost = microseconds(call);
+  const double cost = estimated_microseconds(call);
   {
     LongCall guard(cost > kLongMicroseconds);
     FlushSubnormals flush;
@@ -119,7 +119,7 @@ void Stream::submit(const Call& call) {
   }
   if (program_) program_->append(call);
   if (owner.report.seen) [[unlikely]]
-    raise(call, owner.report);
+    raise_value_report(call, owner.report);
 }
 
 void Stream::begin_recording(std::shared_ptr<Program> program) {
@@ -186,6 +186,10 @@ void Program::append(const Call& call) {
   }
 }
 
+void Program::forget(uint64_t serial) {
+  std::erase_if(storages_, [&](const StorageRef& storage) { return storage->serial == serial; });
+}
+
 void Program::replay() const {
   MO_CHECK_KIND(ErrorKind::kRuntime, !open_.load(), "replay", "the program is still being recorded");
   const Call* first_bad = nullptr;
@@ -197,7 +201,8 @@ void Program::replay() const {
     scratch("replay", scratch_bytes_);
     for (const Call& call : calls_) {
       Owner owner;
-      execute(call, microseconds(call) > kParallelMicroseconds ? std::min(num_threads(), threads_) : 1,
+      execute(call,
+              estimated_microseconds(call) > kParallelMicroseconds ? std::min(num_threads(), threads_) : 1,
               &owner);
       if (owner.report.seen && !first_bad) {
         first_bad = &call;
@@ -205,7 +210,7 @@ void Program::replay() const {
       }
     }
   }
-  if (first_bad) raise(*first_bad, first_report);
+  if (first_bad) raise_value_report(*first_bad, first_report);
 }
 
 }  // namespace markone

@@ -77,12 +77,16 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   void append(const Call& call);
+  void forget(uint64_t serial);  // gives up the reference to an outside storage; its calls go elsewhere
   // Runs every call in order, without the GIL. A value error is raised after the last one. One thread at a
   // time: a second one waits. Raises RuntimeError while the program is being recorded.
   void replay() const;
   size_t size() const { return calls_.size(); }
   const Call& call(size_t i) const { return calls_[i]; }
+  const std::vector<Call>& calls() const { return calls_; }
   Pool* pool() const { return pool_; }
+  int64_t scratch_bytes() const { return scratch_bytes_; }
+  int threads() const { return threads_; }
   uint64_t first_serial() const { return first_serial_; }  // of what was made while it recorded
 
  private:
@@ -104,6 +108,30 @@ struct ValueReport {
   int64_t index = 0, value = 0, low = 0, high = 0;
 };
 
+// The error that a reported value becomes, in the operation's name.
+[[noreturn]] void raise_value_report(const Call& call, const ValueReport& report);
+
+// Rough: good enough to tell a microsecond from a millisecond, whether a second thread is worth waking, and
+// whether the GIL is worth releasing.
+double estimated_microseconds(const Call& call);
+bool worth_threads(double microseconds);
+bool worth_releasing(double microseconds);
+
+// What a kernel is given, but for its scratch, threads, owner and report.
+Run serial_run();
+
+// Runs the hooks of set_long_call_hooks around a long call, also when it throws.
+class LongCall {
+ public:
+  explicit LongCall(bool is_long);
+  ~LongCall();
+  LongCall(const LongCall&) = delete;
+  LongCall& operator=(const LongCall&) = delete;
+
+ private:
+  void* state_;
+};
+
 class Stream {
  public:
   static Stream& current();  // this thread's
@@ -120,6 +148,7 @@ class Stream {
   Program* recording() const { return program_.get(); }
   // In between nothing is recorded and buffers come from the shared pool: what is made there is no part of
   // the program. Says whether there was a recording to pause; they nest.
+  bool paused() const { return pauses_ > 0; }
   bool pause_recording();
   void resume_recording();
   int64_t calls() const { return calls_; }  // how many this thread has submitted

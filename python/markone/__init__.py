@@ -31,6 +31,7 @@ from ._dtypes import (
 from ._dtypes import bool_ as bool
 from ._types import broadcast_shapes, can_cast, is_floating_point, is_tensor, numel, result_type
 from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .compile import CompileError, compile
 from .ops.random import Generator, default_generator
 from .tensor import Shape as Size
 from .tensor import Tensor

@@ -45,6 +45,8 @@ from .autograd import inference_mode as inference_mode
 from .autograd import is_grad_enabled as is_grad_enabled
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
+from .compile import CompileError as CompileError
+from .compile import compile as compile
 from .ops.random import Generator as Generator
 from .ops.random import default_generator as default_generator
 from .tensor import Shape as Size

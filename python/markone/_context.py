@@ -1,16 +1,36 @@
-"""What every room may read: which modules this thread runs, and how often parameters were replaced.
+"""What every room may read: which modules this thread runs, whether it records, how often parameters were
+replaced.
 
-It knows no other file, so that the graph, the recorder and error messages can name a layer without importing
-nn.
+It knows no other file but the native module, so that the graph, the recorder and error messages can name a
+layer without importing nn.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
-__all__ = ["add_note", "module_path", "parameters_changed", "parameters_version", "running"]
+from . import _C
+
+__all__ = [
+    "add_note",
+    "host_action",
+    "module_path",
+    "note_gradient",
+    "note_module",
+    "parameters_changed",
+    "parameters_version",
+    "recording",
+    "recording_scopes",
+    "running",
+    "unrecorded",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Running(threading.local):
@@ -49,18 +69,63 @@ def module_path() -> str:
     return f"{'.'.join(parts)} ({type(modules[-1]).__name__})"
 
 
-_parameter_changes = 0
+# Some module got, lost, replaced or moved a parameter: what was recorded before may be stale.
+parameters_changed = _C.bump_state_generation
+# How often `parameters_changed` was called; a replay compares it.
+parameters_version = _C.state_generation
 
 
-def parameters_changed() -> None:
-    """Some module got, lost, replaced or moved a parameter: what was recorded before may be stale."""
-    global _parameter_changes
-    _parameter_changes += 1
+class _Recording(threading.local):
+    """What notes the state that a step touches, while this thread records one."""
+
+    recorder: Any = None
 
 
-def parameters_version() -> int:
-    """How often `parameters_changed` was called; a replay compares it."""
-    return _parameter_changes
+recording = _Recording()
+# How many threads record: while it is 0 nobody asks for the recorder of this thread.
+recorders = 0
+# Context managers around every recording, for what a room keeps from one call to the next.
+recording_scopes: list[Callable[[], Any]] = []
+
+
+def note_gradient(tensor: Any) -> None:
+    """This tensor's .grad is about to be read or written."""
+    recorder = recording.recorder
+    if recorder is not None:
+        recorder.note_gradient(tensor)
+
+
+def note_module(module: Any) -> None:
+    """This module is called, so its mode counts."""
+    recorder = recording.recorder
+    if recorder is not None:
+        recorder.note_module(module)
+
+
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """What is computed inside is no part of a recording, and its memory lives on."""
+    paused = _C.pause_recording()
+    try:
+        yield
+    finally:
+        if paused:
+            _C.resume_recording()
+
+
+def host_action(function: F) -> F:
+    """A method that changes Python state and one-element arrays, as a scheduler's step: a recording keeps the
+    call itself, and a replay calls it again at its place."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if recorders == 0 or recording.recorder is None or not _C.is_recording():
+            return function(*args, **kwargs)
+        recording.recorder.note_action(functools.partial(function, *args, **kwargs))
+        with unrecorded():
+            return function(*args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
 
 
 def add_note(error: BaseException, note: str) -> None:

@@ -82,6 +82,7 @@ def set_default_dtype(value: Any) -> None:
     if not wanted.is_floating_point:
         raise TypeError(f"set_default_dtype: wants a floating type, got {wanted}")
     _default = wanted
+    _C.bump_state_generation()  # a recorded step made tensors of the old type
 
 
 def device(type: Any = "cpu", index: Any = None) -> _C.Device:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _C
+from . import _C, _context
 from ._dtypes import as_dtype, bfloat16, refuse_overflow
 
 
@@ -265,10 +265,14 @@ class Tensor:
 
     @property
     def grad(self) -> Tensor | None:
+        if _context.recorders:
+            _context.note_gradient(self)
         return self._grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
+        if _context.recorders:
+            _context.note_gradient(self)
         if value is not None:
             if not isinstance(value, Tensor):
                 raise TypeError(f"grad: wants a Tensor or None, got {type(value).__name__}")
@@ -284,6 +288,8 @@ class Tensor:
 
     @grad.deleter
     def grad(self) -> None:
+        if _context.recorders:
+            _context.note_gradient(self)
         self._grad = None
 
     @property
@@ -298,6 +304,7 @@ class Tensor:
         if self._requires_grad and not value.dtype.is_floating_point:
             raise RuntimeError(f"data: a tensor that requires a gradient cannot become {value.dtype}")
         self._array = value._array
+        _context.parameters_changed()
 
     # -- Python's protocols
 

@@ -40,7 +40,7 @@ def run(middle, inputs=None, **options):
 
 
 def test_a_bad_operation_in_forward_is_named_with_its_layer():
-    trainer, error = run(BadForward())
+    trainer, error = run(BadForward(), compile=False)  # its count of calls is a constant of a recording
     assert (error.step, error.epoch) == (3, 1)
     assert "training stopped at step 3 (epoch 1): the loss is nan" in str(error)
     assert "log" in error.culprit and "BadForward" in error.culprit
@@ -88,7 +88,7 @@ def test_a_layer_that_overflows_is_named():
 def test_the_check_can_be_off():
     model = mo.nn.Sequential(mo.nn.Linear(4, 3), BadForward())
     trainer = train.Trainer(
-        model, mo.optim.SGD(model.parameters(), lr=0.1), F.cross_entropy, check_finite=False
+        model, mo.optim.SGD(model.parameters(), lr=0.1), F.cross_entropy, check_finite=False, compile=False
     )
     batches = [(mo.rand(3, 4), mo.tensor([0, 1, 2]))] * 4
     assert np.isnan(trainer.fit(batches, epochs=1)[0]["train_loss"])

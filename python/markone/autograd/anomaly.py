@@ -160,6 +160,7 @@ class detect_anomaly:
             Tensor.__init__ = _checking_init  # type: ignore[method-assign]
             engine.check_backward = _check_backward
         _state.depth += 1
+        _C.disable_replay(1)
         _state.infinity += self._check_inf
 
     def __exit__(self, *exception: object) -> None:
@@ -167,6 +168,7 @@ class detect_anomaly:
         if not self._enabled:
             return
         _state.depth -= 1
+        _C.disable_replay(-1)
         _state.infinity -= self._check_inf
         with _lock:
             _users -= 1

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import _C
+from .. import _C, _context
 from ..tensor import Tensor
 from .graph import NODES, HookHandle, Hooks, Node, Output, changed, edge_of, freed
 from .modes import modes
@@ -22,6 +22,8 @@ check_backward: Callable[[Any, Any], None] | None = None
 def _apply_hooks(hooks: Hooks, array: Any, as_tensor: bool) -> Any:
     """Runs a tensor's hooks on its gradient, then stores it where retain_grad asked for it."""
     grad = array if as_tensor else Tensor(array)
+    if hooks.functions:
+        _C.refuse_recording("hook", "a replay would not call a tensor's hook")
     for hook in list(hooks.functions.values()):
         replaced = hook(grad)
         if replaced is not None:
@@ -42,6 +44,8 @@ def _apply_hooks(hooks: Hooks, array: Any, as_tensor: bool) -> Any:
 
 def _accumulate(leaf: Tensor, grad: Any, as_tensor: bool, fresh: bool) -> None:
     """leaf.grad += grad. The first gradient is taken over when nobody else holds it."""
+    if _context.recorders:
+        _context.note_gradient(leaf)
     before = leaf._grad
     if as_tensor:
         leaf._grad = grad if before is None else _tensor_add(before, grad)
@@ -184,7 +188,8 @@ def run_backward(
                 captured[leaf] = grad
             if accumulate:
                 _accumulate(leaf, grad, create_graph, fresh)
-                if hooks is not None:
+                if hooks is not None and hooks.accumulated:
+                    _C.refuse_recording("hook", "a replay would not call a tensor's hook")
                     for hook in list(hooks.accumulated.values()):
                         hook(leaf)
     finally:
@@ -341,6 +346,8 @@ def _hooks_of(op: str, tensor: Tensor) -> Hooks:
     edge = edge_of(tensor)
     if edge is None:
         raise RuntimeError(f"{op}: the tensor does not require a gradient")
+    if edge is tensor:
+        _context.parameters_changed()  # what was recorded without the hook is stale
     holder, name = (tensor, "_hooks") if edge is tensor else (edge, "hooks")
     hooks = getattr(holder, name)
     if hooks is None:

@@ -13,8 +13,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 class _Modes(threading.local):
     grad = True
-    # Operations look at their autocast rules; see ops/autocast.py.
-    autocast = False
+    # Autocast's type where operations look at its rules, else False; see ops/autocast.py.
+    autocast: Any = False
 
 
 modes = _Modes()

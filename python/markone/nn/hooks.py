@@ -7,6 +7,7 @@ import itertools
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from .. import _C, _context
 from ..autograd.function import Function
 from ..tensor import Tensor
 
@@ -29,6 +30,7 @@ class HookDict(dict[int, Any]):
         if prepend:
             self.clear()
         self[handle.id] = hook
+        _context.parameters_changed()  # what was recorded without the hook is stale
         self.update(others)
         return handle
 
@@ -52,8 +54,25 @@ class RemovableHandle:
         self.remove()
 
 
+def _refuse_recording(module: Module) -> None:
+    """A recorded step may only meet the package's own hooks, which compute with tensors alone."""
+    kinds = (
+        module._forward_pre_hooks,
+        module._forward_hooks,
+        module._backward_pre_hooks,
+        module._backward_hooks,
+    )
+    for kind in kinds:
+        for entry in kind.values():
+            hook = entry[0] if isinstance(entry, tuple) else entry
+            if not str(getattr(hook, "__module__", "")).startswith("markone.nn."):
+                _C.refuse_recording("hook", f"a replay would not call the hook of a {type(module).__name__}")
+
+
 def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`module.forward` between its forward pre-hooks, backward hooks and forward hooks."""
+    if _context.recorders:
+        _refuse_recording(module)
     for hook, with_kwargs in list(module._forward_pre_hooks.values()):
         result = hook(module, args, kwargs) if with_kwargs else hook(module, args)
         if result is None:

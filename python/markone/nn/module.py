@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from .. import _C, _context
 from .._context import add_note, module_path, parameters_changed, running
 from ..tensor import Tensor
 from .hooks import HookDict, RemovableHandle, call_with_hooks
@@ -61,6 +62,8 @@ class Module(Walk, Stateful):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         modules = running.modules
         modules.append(self)
+        if _context.recorders:
+            _context.note_module(self)
         try:
             if self._hooked:
                 return call_with_hooks(self, args, kwargs)
@@ -112,6 +115,8 @@ class Module(Walk, Stateful):
                     table[name] = value
                     parameters_changed()
                     return
+            if name == "training" and plain.get(name) is not value:
+                _C.bump_mode_changes()
             object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:

@@ -48,7 +48,6 @@ class Parameter(Tensor):
     @data.setter
     def data(self, value: Tensor) -> None:
         Tensor.data.fset(self, value)  # type: ignore[attr-defined]
-        parameters_changed()
 
 
 class Buffer(Tensor):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from .. import _context
 from .._dtypes import bfloat16, float32, float64
 from ..autograd.graph import edge_of
 from ..autograd.modes import modes
@@ -70,9 +72,22 @@ class _State(threading.local):
 state = _State()
 
 
+@contextmanager
+def _own_cache() -> Iterator[None]:
+    """A step that is recorded makes its copies of weights itself."""
+    kept, state.cache = state.cache, {}
+    try:
+        yield
+    finally:
+        state.cache = kept
+
+
+_context.recording_scopes.append(_own_cache)
+
+
 def settle() -> None:
-    """After `state` changed: operations look at one flag, modes.autocast."""
-    modes.autocast = state.enabled
+    """After `state` changed: operations look at modes.autocast, the type where it is on."""
+    modes.autocast = state.dtype if state.enabled else False
 
 
 def _in_type(tensor: Tensor, dtype: Any) -> Tensor:
@@ -144,11 +159,11 @@ def casting(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         written = _places(function) if policy == "follow" else ()
         args = tuple(a if i in written else _cast(a, dtype) for i, a in enumerate(args))
         kwargs = {k: v if k in _WRITTEN else _cast(v, dtype) for k, v in kwargs.items()}
-        modes.autocast = False
+        before, modes.autocast = modes.autocast, False
         try:
             return function(*args, **kwargs)
         finally:
-            modes.autocast = True
+            modes.autocast = before
 
     wrapped._autocast = policy  # type: ignore[attr-defined]
     _WRAPPED[function] = wrapped

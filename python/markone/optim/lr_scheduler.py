@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from .._context import host_action
 from .optimizer import Optimizer
 
 __all__ = [
@@ -45,6 +46,11 @@ class LRScheduler:
     # What state_dict() leaves out.
     _not_saved: tuple[str, ...] = ("optimizer",)
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = host_action(cls.step)  # type: ignore[method-assign]
+
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"{type(self).__name__}: wants an Optimizer, got {type(optimizer).__name__}")
@@ -68,6 +74,7 @@ class LRScheduler:
         """The rates written last, one a group."""
         return self._last_lr
 
+    @host_action
     def step(self) -> None:
         """Moves on by one and writes the rates."""
         self._step_count += 1

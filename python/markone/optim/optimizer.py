@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .. import _C
+from .._context import parameters_changed, unrecorded
 from ..autograd import enable_grad
 from ..tensor import Tensor
 
@@ -28,8 +29,9 @@ def _number(name: str, value: float) -> Tensor:
 
 
 def _filled(shape: tuple[int, ...], dtype: Any, value: float) -> Tensor:
-    array = _C.empty(shape, dtype)
-    _C.fill(array, value)
+    with unrecorded():
+        array = _C.empty(shape, dtype)
+        _C.fill(array, value)
     return Tensor(array)
 
 
@@ -48,6 +50,8 @@ class ParamGroup(dict[str, Any]):
             if isinstance(value, Tensor):
                 value = value.item()
             _C.fill(self.lr_array, float(value))
+        elif key not in self or self[key] is not value:
+            parameters_changed()  # what a step reads as a number is a constant of its recording
         super().__setitem__(key, value)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
@@ -181,6 +185,7 @@ class Optimizer:
         """Makes the state of a group's parameters that want gradients: it is there before any step."""
         group = self.param_groups[index]
         runs = self._runs[index] = []
+        parameters_changed()
         by_kind: dict[Any, list[Tensor]] = {}
         for p in group["params"]:
             state = self.state.get(p, {})
@@ -249,6 +254,8 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        if self._step_pre_hooks or self._step_post_hooks:
+            _C.refuse_recording("hook", f"a replay would not call a step hook of {type(self).__name__}")
         for hook in list(self._step_pre_hooks.values()):
             hook(self, (closure,), {})
         for i, group in enumerate(self.param_groups):
@@ -267,7 +274,8 @@ class Optimizer:
     def _split(self, index: int, run: Run, active: list[Tensor]) -> Run:
         chosen = {id(p) for p in active}
         run.params = [p for p in run.params if id(p) not in chosen]
-        fresh = Run(active, {name: _number(name, n.item()) for name, n in run.numbers.items()})
+        with unrecorded():
+            fresh = Run(active, {name: _number(name, n.item()) for name, n in run.numbers.items()})
         for p in active:
             self._state_of(p, fresh, self.param_groups[index])
         self._runs[index].append(fresh)
@@ -445,6 +453,7 @@ class _Handle:
 def _register(hooks: dict[int, Any], hook: Any) -> _Handle:
     handle = _Handle(hooks)
     hooks[id(handle)] = hook
+    parameters_changed()  # what was recorded without the hook is stale
     return handle
 
 

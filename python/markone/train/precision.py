@@ -9,7 +9,7 @@ from typing import Any
 import markone as mo
 from markone import amp
 
-__all__ = ["autocast", "numbers"]
+__all__ = ["add_figures", "autocast", "numbers"]
 
 
 def autocast(precision: str) -> AbstractContextManager[Any]:
@@ -24,3 +24,14 @@ def autocast(precision: str) -> AbstractContextManager[Any]:
 def numbers(values: Mapping[str, Any]) -> dict[str, float]:
     """Figures as Python numbers."""
     return {k: v if v.__class__ is float else float(v) for k, v in values.items()}
+
+
+def add_figures(sums: dict[str, list[float]], values: Mapping[str, float], size: int) -> None:
+    """Adds a batch's figures, weighted by its examples, to the sums of an epoch: name to [total, count]."""
+    for name, value in values.items():
+        entry = sums.get(name)
+        if entry is None:
+            sums[name] = [value * size, size]
+        else:
+            entry[0] += value * size
+            entry[1] += size

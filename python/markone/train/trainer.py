@@ -21,6 +21,7 @@ from markone.nn.utils import clip_grad_norm_, clip_grad_value_
 from markone.optim.lr_scheduler import ReduceLROnPlateau
 from markone.train import checkpoint, random_state, resume
 from markone.train.callbacks import Callback, monitored
+from markone.train.compiled import CompiledSteps
 from markone.train.ema import EMA
 from markone.train.interruption import Interrupted, Signals
 from markone.train.metrics import Metric
@@ -31,7 +32,7 @@ from markone.train.nan_guard import (
     explain_non_finite,
     smallest_early,
 )
-from markone.train.precision import autocast, numbers
+from markone.train.precision import add_figures, autocast, numbers
 
 __all__ = ["Interrupted", "Trainer"]
 
@@ -61,6 +62,8 @@ class Trainer:
         callbacks: run in the order of their `priority` (WRITER before EDITOR before READER), then as given.
         check_finite: a loss or gradient that is not finite stops the training with a NonFiniteError that
             names the step, the figure and the first operation which made it.
+        compile: the step is recorded and replayed (see `markone.compile`) where it can be; why not is printed
+            once and stands in `trainer.compiled.reason`.
 
     Attributes:
         model: the network, or a ModuleDict of `modules`. optimizers, schedulers: dicts by name.
@@ -90,6 +93,7 @@ class Trainer:
         precision: str = "float32",
         callbacks: Sequence[Callback] = (),
         check_finite: bool = True,
+        compile: bool = True,
     ) -> None:
         if (model is None) == (modules is None):
             raise ValueError("Trainer: wants a model or modules={name: network}, one of them")
@@ -156,6 +160,7 @@ class Trainer:
         self._step_random: Any = None
         self._explaining = False
         self._probe = smallest_early(self.model.parameters())
+        self.compiled = CompiledSteps(self, compile, Trainer)
 
     # -- The step
 
@@ -166,6 +171,10 @@ class Trainer:
         """
         if self._step is not None:
             return self._step(self, batch)
+        if self.compiled.trains and not self._explaining:
+            figures = self.compiled.train_step(batch)
+            if figures is not None:
+                return figures
         inputs, target = batch
         output = self.model(inputs)
         loss = self.loss(output, target)
@@ -182,6 +191,10 @@ class Trainer:
         """One batch of validation or test, without gradients, in eval mode. Override beside `train_step`."""
         if self._eval_step is not None:
             return self._eval_step(self, batch)
+        if self.compiled.evaluates:
+            figures = self.compiled.eval_step(batch)
+            if figures is not None:
+                return figures
         inputs, target = batch
         output = self.model(inputs)
         for metric in self.metrics:
@@ -214,17 +227,28 @@ class Trainer:
         factor = self.scalers[name].get_scale() if self.scalers else 1.0
         factor /= self.accumulate
         value = self.backward(loss if factor == 1.0 else loss * factor, inputs, whose) / factor
+        self._count_gathered(name)
+        return value
+
+    def _count_gathered(self, name: str) -> None:
         self._gathered[name] += 1
         if self._gathered[name] == self.accumulate:
             self.update(name)
-        return value
 
     def update(self, optimizer: str | None = None) -> None:
         """Clips the gradients that are there, then steps the optimiser, its schedule and the average."""
         name = next(iter(self.optimizers)) if optimizer is None else optimizer
-        chosen = self._optimizer_named(name)
+        self._optimizer_named(name)
         if self._explaining:
             return
+        if self.compiled.updates:
+            self.compiled.update(name)
+        else:
+            self._apply(name)
+        self._gathered[name] = 0
+
+    def _apply(self, name: str) -> None:
+        chosen = self.optimizers[name]
         scaler = self.scalers.get(name)
         if scaler is not None:
             scaler.unscale_(chosen)
@@ -239,7 +263,6 @@ class Trainer:
         else:
             scaler.step(chosen)
             scaler.update()
-        self._gathered[name] = 0
         if self.scheduler_interval == "step" and name in self.schedulers:
             scheduler = self.schedulers[name]
             if not isinstance(scheduler, ReduceLROnPlateau):
@@ -343,7 +366,7 @@ class Trainer:
         try:
             with no_grad(), self.autocast(), self.ema.applied() if self.ema is not None else nullcontext():
                 for batch in loader:
-                    self._add(sums, numbers(self.eval_step(batch)), self.batch_size(batch))
+                    add_figures(sums, numbers(self.eval_step(batch)), self.batch_size(batch))
                     self._signals.stop_if_asked()
             return self._means(sums)
         finally:
@@ -358,6 +381,7 @@ class Trainer:
                 metric.reset()
             self._epoch_random = random_state.get() if not hasattr(self.train_loader, "state_dict") else None
         self._epoch_start = time.perf_counter()
+        self.compiled.begin_epoch()
         self._call("on_epoch_begin")
         if not self._steps_done:
             self._run_steps()
@@ -394,7 +418,7 @@ class Trainer:
             else:
                 with self.autocast():
                     values = numbers(train_step(batch))
-            self._add(sums, values, batch_size(batch))
+            add_figures(sums, values, batch_size(batch))
             self.step += 1
             self.position += 1
             if check and not all(map(math.isfinite, values.values())):
@@ -423,16 +447,6 @@ class Trainer:
             next(batches, None)
         random_state.set(now)
         yield from batches
-
-    @staticmethod
-    def _add(sums: dict[str, list[float]], values: dict[str, float], size: int) -> None:
-        for name, value in values.items():
-            entry = sums.get(name)
-            if entry is None:
-                sums[name] = [value * size, size]
-            else:
-                entry[0] += value * size
-                entry[1] += size
 
     def _means(self, sums: dict[str, list[float]]) -> dict[str, float]:
         means = {name: total / count for name, (total, count) in sums.items()}

@@ -145,12 +145,13 @@ void drive_chunk(void* context, int64_t chunk, int) {
   const void* in[3] = {};
   const void* filled[3] = {};  // the element that fills buffer k
   bool buffered = !c.direct[3];
+  const int64_t fill = c.total < kBlock ? c.total : kBlock;
   for (int k = 0; k < spec->inputs; ++k) {
     if (args->in[k]) {
       buffered |= !c.direct[k];
     } else {
       buffered = true;
-      splat_scalar(spec->in[k]->scalar, spec->in[k]->computed, buffers[k], args->scalar[k], kBlock);
+      splat_scalar(spec->in[k]->scalar, spec->in[k]->computed, buffers[k], args->scalar[k], fill);
       in[k] = buffers[k];
     }
   }
@@ -164,8 +165,9 @@ void drive_chunk(void* context, int64_t chunk, int) {
     } else {
       __builtin_memcpy(buffers[k], args->in[k], static_cast<size_t>(period * f.stored));
     }
-    for (int64_t have = period; have < kBlock + period;) {
-      const int64_t left = kBlock + period - have, n = have < left ? have : left;
+    const int64_t wanted = fill + period;
+    for (int64_t have = period; have < wanted;) {
+      const int64_t left = wanted - have, n = have < left ? have : left;
       __builtin_memcpy(buffers[k] + have * f.computed, buffers[k], static_cast<size_t>(n * f.computed));
       have += n;
     }
