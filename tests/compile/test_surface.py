@@ -79,7 +79,7 @@ def check(op: surface.Op) -> str:
     return ""
 
 
-OPS = every_op()
+EVERY = every_op()
 # What looks at values in Python, so that its result's shape or course depends on them.
 VALUES = (
     "numpy: cannot be recorded",
@@ -92,7 +92,7 @@ VALUES = (
 @pytest.mark.parametrize("part", range(8))
 def test_every_operation_is_replayed_with_the_same_bits(part: int) -> None:
     refused = []
-    for op in OPS[part::8]:
+    for op in EVERY[part::8]:
         try:
             reason = check(op)
         except Exception as error:
@@ -100,4 +100,4 @@ def test_every_operation_is_replayed_with_the_same_bits(part: int) -> None:
         if reason:
             refused.append(op.id)
             assert reason.startswith(VALUES), f"{op.id}: {reason}"
-    assert len(refused) < len(OPS[part::8]) // 4, refused
+    assert len(refused) < len(EVERY[part::8]) // 4, refused
