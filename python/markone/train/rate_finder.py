@@ -104,7 +104,8 @@ def lr_find(
 
 def _steepest(rates: list[float], losses: list[float]) -> float | None:
     """The rate of the steepest fall between the first tenth, whose mean is of few losses, and the minimum."""
-    first, last = len(losses) // 10, int(np.argmin(losses)) if losses else 0
+    first = len(losses) // 10
+    last = first + int(np.argmin(losses[first:])) if losses else 0
     if last - first < 2:
         return None
     slopes = np.gradient(np.asarray(losses), np.log(rates))[first : last + 1]
