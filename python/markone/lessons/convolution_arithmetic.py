@@ -48,7 +48,7 @@ def receptive_field(layers: list[tuple[int, int]]) -> list[int]:
 
 def lesson(page: Page) -> None:
     """One dimension, conventions, the six sums, sizes, the matrix, parameter counts, receptive fields."""
-    page.title("One dimension: where is the aeroplane?")
+    page.title("One dimension: where is the aeroplane? (Numbers supplied here.)")
     # The weights of the last measurements, the newest first, and their weighted mean.
     x = mo.tensor([[[1.00, 1.10, 1.20, 1.40, 1.70, 1.80, 1.90]]], dtype=mo.float64)
     w = mo.tensor([[[0.1, 0.1, 0.2, 0.2, 0.4]]], dtype=mo.float64)
