@@ -224,9 +224,7 @@ def test_bad_input_is_named(X, y, match):
 
 def test_predict_before_fit():
     for make in (classic.Perceptron, classic.Adaline, classic.MLPClassifier):
-        with pytest.raises(
-            classic.NotFittedError if "sklearn" not in __import__("sys").modules else ValueError
-        ):
+        with pytest.raises(ValueError, match="not fitted"):
             make().predict([[1.0, 2.0]])
 
 
