@@ -39,7 +39,8 @@ inline Array or_empty(const Array* array) { return array ? *array : Array(); }
 // One function a file, called by module.cpp.
 void bind_array(py::module_& m);
 void bind_interop(py::module_& m);
-void bind_graph(py::module_& m);
+void bind_tensor(py::module_& m);
+void bind_operation(py::module_& m);
 void bind_system(py::module_& m);
 void bind_elementwise(py::module_& m);
 void bind_index(py::module_& m);

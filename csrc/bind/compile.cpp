@@ -295,7 +295,6 @@ void bind_compile(py::module_& m) {
   m.def("bump_state_generation", &bump_state_generation);
   m.def("mode_changes", &mode_changes, "How often a module went into or out of training.");
   m.def("bump_mode_changes", &bump_mode_changes);
-  m.def("set_tensor_layout", &set_tensor_layout, py::arg("type"));
   m.def("alias", &alias, py::arg("array"), py::arg("beside"));
   m.def("moved_out", &moved_out);
 

@@ -10,8 +10,6 @@ namespace markone::bind {
 namespace {
 
 std::atomic<uint64_t> modes_changed{0};
-PyObject* grad_modes = nullptr;  // autograd's thread-local object
-PyObject *grad_name = nullptr, *autocast_name = nullptr;
 PyTypeObject* out_type = nullptr;
 
 const Out* as_out(PyObject* object) {
@@ -20,41 +18,10 @@ const Out* as_out(PyObject* object) {
   return static_cast<const Out*>(instance->get_value_and_holder().value_ptr());
 }
 
-// The attributes of autograd's thread-local object that this thread has set. The dict lives as long as the
-// Python thread state, which its number tells from a later one.
-PyObject* modes_dict() {
-  thread_local uint64_t thread = 0;
-  thread_local PyObject* dict = nullptr;
-  const uint64_t now = PyThreadState_GetID(PyThreadState_Get());
-  if (now != thread) {
-    const auto found = py::reinterpret_steal<py::object>(PyObject_GetAttrString(grad_modes, "__dict__"));
-    if (!found) throw py::error_already_set();
-    dict = found.ptr();
-    thread = now;
-  }
-  return dict;
-}
-
-PyObject* mode(PyObject* dict, PyObject* name, PyObject* otherwise) {
-  PyObject* found = PyDict_GetItemWithError(dict, name);
-  return found ? found : otherwise;
-}
-
 // What is at most this large is kept to be returned again; a larger tensor's memory is worth giving back.
 constexpr int64_t kSpareBytes = 4096;
 
 }  // namespace
-
-void set_grad_modes(const py::object& modes) {
-  grad_modes = py::object(modes).release().ptr();
-  grad_name = PyUnicode_InternFromString("grad");
-  autocast_name = PyUnicode_InternFromString("autocast");
-}
-
-Modes Modes::now() {
-  PyObject* dict = modes_dict();
-  return {mode(dict, grad_name, Py_True), mode(dict, autocast_name, Py_False)};
-}
 
 uint64_t mode_changes() { return modes_changed.load(std::memory_order_relaxed); }
 void bump_mode_changes() { modes_changed.fetch_add(1, std::memory_order_relaxed); }
@@ -247,7 +214,7 @@ bool Entry::take_spare(Fresh& fresh) {
   const TensorLayout& layout = tensor_layout();
   if (*PyObject_GET_WEAKREFS_LISTPTR(tensor)) return false;
   const Array* array = layout.array_of(tensor);
-  if (!array || Py_REFCNT(TensorLayout::slot(tensor, layout.array)) != 1) return false;
+  if (!array || Py_REFCNT(slot(tensor, layout.array)) != 1) return false;
   const Storage& storage = *array->storage().get();
   // A user may have put another array there.
   return storage.sole() && !storage.exported.load(std::memory_order_relaxed) && !storage.read_only &&
@@ -365,7 +332,6 @@ void bind_entry(py::module_& m) {
       .def_property_readonly("rewrites", [](Entry& e) { return e.recording().rewrites(); })
       .def_property_readonly("calls", [](Entry& e) { return e.recording().size(); })
       .def_property_readonly("microseconds", [](Entry& e) { return e.recording().microseconds(); });
-  m.def("set_grad_modes", &set_grad_modes, py::arg("modes"));
   m.def("pool_bytes", [](const Program& program) { return program.pool()->stats().allocated_bytes; });
   m.def("pool_cached", [](const Program& program) { return program.pool()->stats().cached_bytes; });
   m.def(

@@ -12,12 +12,6 @@ namespace markone::bind {
 uint64_t mode_changes();
 void bump_mode_changes();
 
-// This thread's autograd modes, borrowed: whether operations are remembered, and autocast's type or False.
-struct Modes {
-  PyObject *grad, *autocast;
-  static Modes now();
-};
-
 // A tensor's place in what a step returns.
 struct Out {
   enum Kind { kFresh, kInput, kView } kind;
@@ -98,7 +92,6 @@ class Entry {
   bool is_long_ = false;
 };
 
-void set_grad_modes(const py::object& modes);  // autograd's thread-local object
 void bind_entry(py::module_& m);
 
 }  // namespace markone::bind

@@ -88,7 +88,8 @@ PYBIND11_MODULE(_C, m) {
   markone::set_long_call_hooks({release_gil, take_gil});
   bind_array(m);
   bind_interop(m);
-  bind_graph(m);
+  bind_tensor(m);
+  bind_operation(m);
   bind_system(m);
   bind_elementwise(m);
   bind_index(m);

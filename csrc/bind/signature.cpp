@@ -1,21 +1,12 @@
 #include "bind/signature.h"
 
 #include <pybind11/pybind11.h>
-#include <structmember.h>
 
 #include <algorithm>
 #include <cstring>
 
 namespace markone::bind {
 namespace {
-
-TensorLayout layout;
-
-Py_ssize_t offset_in(const py::object& type, const char* name) {
-  const py::object descriptor = type.attr("__dict__")[name];
-  MO_CHECK_TYPE(Py_TYPE(descriptor.ptr()) == &PyMemberDescr_Type, "Tensor", name, " is not a slot");
-  return reinterpret_cast<PyMemberDescrObject*>(descriptor.ptr())->d_member->offset;
-}
 
 bool overlap(const Array& a, const Array& b) {
   if (a.storage().get() != b.storage().get()) return false;
@@ -42,51 +33,6 @@ bool is_numpy(PyObject* object, const char* kind) {
 
 }  // namespace
 
-const TensorLayout& tensor_layout() { return layout; }
-
-void set_tensor_layout(const py::object& type) {
-  layout.array = offset_in(type, "_array");
-  layout.grad = offset_in(type, "_grad");
-  layout.grad_fn = offset_in(type, "_grad_fn");
-  layout.hooks = offset_in(type, "_hooks");
-  layout.requires_grad = offset_in(type, "_requires_grad");
-  layout.view = offset_in(type, "_view");
-  layout.type = reinterpret_cast<PyTypeObject*>(py::object(type).release().ptr());
-  layout.array_type = reinterpret_cast<PyTypeObject*>(py::type::of<Array>().release().ptr());
-}
-
-void TensorLayout::reset(PyObject* tensor) const {
-  const auto put = [&](Py_ssize_t offset, PyObject* object) {
-    PyObject*& place = slot(tensor, offset);
-    if (place == object) return;
-    PyObject* before = place;
-    Py_INCREF(object);
-    place = object;
-    Py_XDECREF(before);
-  };
-  put(requires_grad, Py_False);
-  put(grad_fn, Py_None);
-  put(grad, Py_None);
-  put(view, Py_None);
-  put(hooks, Py_None);
-}
-
-py::object TensorLayout::make(const Array& value) const {
-  PyObject* made = type->tp_alloc(type, 0);
-  if (!made) throw py::error_already_set();
-  const auto put = [&](Py_ssize_t offset, PyObject* object) {
-    Py_INCREF(object);
-    slot(made, offset) = object;
-  };
-  put(requires_grad, Py_False);
-  put(grad_fn, Py_None);
-  put(grad, Py_None);
-  put(view, Py_None);
-  put(hooks, Py_None);
-  slot(made, array) = py::cast(value).release().ptr();
-  return py::reinterpret_steal<py::object>(made);
-}
-
 Signature::Signature(const py::tuple& args, const py::dict& kwargs) {
   positional_ = args.size();
   for (const py::handle arg : args) add(arg.ptr());
@@ -94,7 +40,7 @@ Signature::Signature(const py::tuple& args, const py::dict& kwargs) {
     names_.push_back(py::reinterpret_borrow<py::object>(name));
     add(value.ptr());
   }
-  const auto array = [&](size_t i) -> const Array& { return *layout.array_of(tensors_[i].ptr()); };
+  const auto array = [&](size_t i) -> const Array& { return *tensor_layout().array_of(tensors_[i].ptr()); };
   for (size_t i = 0; i < specs_.size(); ++i) {
     specs_[i].leader = static_cast<int>(i);
     for (size_t j = 0; j < i; ++j) {
@@ -126,14 +72,14 @@ void Signature::add(PyObject* object) {
 
 void Signature::add_node(PyObject* object) {
   Node node{Kind::kObject, Py_TYPE(object), py::reinterpret_borrow<py::object>(object), 0, 0};
-  if (layout.is_tensor(object)) {
-    const Array* array = layout.array_of(object);
+  if (tensor_layout().is_tensor(object)) {
+    const Array* array = tensor_layout().array_of(object);
     MO_CHECK_TYPE(array, "compile", "an argument is a tensor without values");
     node.kind = Kind::kTensor;
     node.value = py::object();
     tensors_.push_back(py::reinterpret_borrow<py::object>(object));
     specs_.push_back({Py_TYPE(object), array->dtype(), array->shape(), array->strides(),
-                      layout.requires_grad_of(object), 0, 0, bytes_before(*array), py::object()});
+                      tensor_layout().requires_grad_of(object), 0, 0, bytes_before(*array), py::object()});
     nodes_.push_back(node);
     return;
   }
@@ -173,9 +119,9 @@ void Signature::add_node(PyObject* object) {
 bool Signature::match_tensor(PyObject* object, Bound* bound) const {
   const TensorSpec& spec = specs_[bound->tensors.size()];
   if (Py_TYPE(object) != spec.type) return false;
-  const Array* array = layout.array_of(object);
+  const Array* array = tensor_layout().array_of(object);
   if (!array || array->dtype() != spec.dtype || !(array->shape() == spec.shape) ||
-      !(array->strides() == spec.strides) || layout.requires_grad_of(object) != spec.requires_grad) {
+      !(array->strides() == spec.strides) || tensor_layout().requires_grad_of(object) != spec.requires_grad) {
     return false;
   }
   if (spec.pinned && spec.pinned.ptr() != object) return false;

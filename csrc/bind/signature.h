@@ -3,50 +3,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "bind/common.h"
+#include "bind/tensor.h"
 
 namespace markone::bind {
-
-// Where the attributes of a Python Tensor are in the object, so that reading one is a load.
-struct TensorLayout {
-  PyTypeObject* type = nullptr;
-  PyTypeObject* array_type = nullptr;
-  Py_ssize_t array = 0, grad = 0, grad_fn = 0, hooks = 0, requires_grad = 0, view = 0;
-
-  static PyObject*& slot(PyObject* tensor, Py_ssize_t offset) {
-    return *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(tensor) + offset);
-  }
-  bool is_tensor(PyObject* object) const {
-    return Py_TYPE(object) == type || PyType_IsSubtype(Py_TYPE(object), type);
-  }
-  // Null where it has none yet.
-  const Array* array_of(PyObject* tensor) const {
-    PyObject* object = slot(tensor, array);
-    if (!object || Py_TYPE(object) != array_type) return nullptr;
-    auto* instance = reinterpret_cast<py::detail::instance*>(object);
-    return static_cast<const Array*>(instance->simple_layout ? instance->simple_value_holder[0]
-                                                             : instance->get_value_and_holder().value_ptr());
-  }
-  bool requires_grad_of(PyObject* tensor) const { return slot(tensor, requires_grad) == Py_True; }
-  PyObject* grad_of(PyObject* tensor) const {
-    PyObject* found = slot(tensor, grad);
-    return found ? found : Py_None;
-  }
-  // Puts a gradient, or None, where .grad reads it.
-  void set_grad(PyObject* tensor, PyObject* value) const {
-    PyObject*& place = slot(tensor, grad);
-    PyObject* before = place;
-    Py_INCREF(value);
-    place = value;
-    Py_XDECREF(before);
-  }
-  // As a new one: outside every graph, without gradient.
-  void reset(PyObject* tensor) const;
-  // A new Tensor outside every graph.
-  py::object make(const Array& value) const;
-};
-const TensorLayout& tensor_layout();
-void set_tensor_layout(const py::object& tensor_type);
 
 // The tensors of one call in the order of the signature, borrowed.
 struct Bound {

@@ -478,6 +478,7 @@ def _holds_arrays(data: Any) -> bool:
     return isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array_interface__")
 
 
+_C.set_tensor_layout(Tensor)
 _refresh_view: Callable[[Tensor], None]
 
 

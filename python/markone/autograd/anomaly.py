@@ -7,9 +7,11 @@ Outside it costs nothing.
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .. import _C
@@ -81,19 +83,22 @@ _MASKS = {"masked_fill", "masked_fill_", "where", "constant_pad", "pad"}
 
 def _checking_init(self: Tensor, data: Any, requires_grad: bool = False, grad_fn: Any = None) -> None:
     _plain_init(self, data, requires_grad, grad_fn)
+    _checked(self, functools.partial(_forward_bad, grad_fn, sys._getframe(1)))
+
+
+def _checked(result: Tensor, judge: Callable[[str], None]) -> None:
     if not _state.depth or _state.busy:
         return
     _state.busy = True
     try:
-        what = _bad(self._array)
+        what = _bad(result._array)
         if what is not None:
-            _forward_bad(what, grad_fn)
+            judge(what)
     finally:
         _state.busy = False
 
 
-def _forward_bad(what: str, grad_fn: Any) -> None:
-    frame = sys._getframe(2)
+def _forward_bad(grad_fn: Any, frame: Any, what: str) -> None:
     names = []
     inputs: list[Any] = []
     depth = 0
@@ -105,13 +110,23 @@ def _forward_bad(what: str, grad_fn: Any) -> None:
         inputs += [v for v in frame.f_locals.values() if isinstance(v, Tensor)]
         frame = frame.f_back  # type: ignore[assignment]
         depth += 1
-    if not names or names[-1] in _SOURCES or names[0] in _SOURCES:
+    if names:
+        _judge(what, grad_fn, names, inputs)
+
+
+def _judge(what: str, grad_fn: Any, names: list[str], inputs: Iterable[Any]) -> None:
+    if names[-1] in _SOURCES or names[0] in _SOURCES:
         return
     op = grad_fn.op.name if isinstance(grad_fn, Node) else _public(names)
     already = any(hasattr(x, "_array") and _bad(x._array) == what for x in inputs)
     if what == "infinity" and (already or not _MASKS.isdisjoint(names)):
         return  # a mask of -inf is meant, and what it passes through too
     _raise(op, f"{op}: gave {what}" + (f" from an input that holds {what}" if already else ""))
+
+
+def _check_native(result: Tensor, name: str, inputs: tuple[Any, ...]) -> None:
+    """What an operation gave that ran without a Python frame."""
+    _checked(result, lambda what: _judge(what, result._grad_fn, [name], inputs))
 
 
 def _public(names: list[str]) -> str:
@@ -158,6 +173,7 @@ class detect_anomaly:
         with _lock:
             _users += 1
             Tensor.__init__ = _checking_init  # type: ignore[method-assign]
+            _C.set_tracer(_check_native)
             engine.check_backward = _check_backward
         _state.depth += 1
         _C.disable_replay(1)
@@ -174,4 +190,5 @@ class detect_anomaly:
             _users -= 1
             if _users == 0:
                 Tensor.__init__ = _plain_init  # type: ignore[method-assign]
+                _C.set_tracer(None)
                 engine.check_backward = None

@@ -9,7 +9,6 @@ so an edge always leads to a smaller number, and taking the highest number first
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,8 +16,13 @@ from .. import _C
 from ..tensor import Tensor, set_view_refresher
 from .modes import modes
 
-next_number = itertools.count(1).__next__
+next_number = _C.next_number
 _version_sum = _C.version_sum
+# Where a gradient of a tensor goes: its node, the leaf itself, or None; of several inputs (None for what is no
+# Tensor); and whether an operation on some inputs has to be remembered.
+edge_of = _C.edge_of
+edges_of = _C.edges_of
+recording = _C.recording
 
 
 class Op:
@@ -180,34 +184,7 @@ def refresh_view(tensor: Tensor) -> None:
 
 
 set_view_refresher(refresh_view)
-
-
-def edge_of(tensor: Tensor) -> Any:
-    """Where a gradient of `tensor` goes."""
-    if tensor._view is not None:
-        refresh_view(tensor)
-    if not tensor._requires_grad:
-        return None
-    node = tensor._grad_fn
-    return tensor if node is None else node
-
-
-def edges_of(*tensors: Any) -> tuple[Any, ...]:
-    """The edges of several inputs; None for what is no Tensor."""
-    return tuple([edge_of(t) if isinstance(t, Tensor) else None for t in tensors])
-
-
-def recording(*tensors: Any) -> bool:
-    """An operation on these inputs has to be remembered."""
-    if not modes.grad:
-        return False
-    for t in tensors:
-        if isinstance(t, Tensor):
-            if t._view is not None:
-                refresh_view(t)
-            if t._requires_grad:
-                return True
-    return False
+_C.set_node_layout(Node, refresh_view)
 
 
 def record(

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+from .. import _C
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Modes(threading.local):
-    grad = True
-    # Autocast's type where operations look at its rules, else False; see ops/autocast.py.
-    autocast: Any = False
-
-
-modes = _Modes()
+# This thread's: `grad` (operations are remembered) and `autocast` (its type where operations look at its rules,
+# else False; see ops/autocast.py).
+modes = _C.modes
 
 
 def is_grad_enabled() -> bool:

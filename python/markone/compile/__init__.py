@@ -13,15 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import _C
-from ..autograd.modes import modes
-from ..tensor import Tensor
 from .controller import Controller
 from .recorder import CompileError, Recorded
 
 __all__ = ["CompileError", "Recorded", "compile"]
 
-_C.set_tensor_layout(Tensor)
-_C.set_grad_modes(modes)
 _C.watch_sites(str(Path(__file__).parents[1]) + "/")
 
 

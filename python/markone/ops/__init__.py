@@ -5,16 +5,17 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any
 
+from .. import _C
 from ..autograd import engine
 from ..tensor import Tensor
 from . import activation as _activation
 from . import arrange as _arrange
-from . import autocast as _autocast
 from . import cast as _cast
 from . import conv as _conv
 from . import creation as _creation
 from . import distance as _distance
 from . import elementwise as _elementwise_module
+from . import front as _front
 from . import gather as _gather
 from . import index as _index
 from . import inplace as _inplace
@@ -22,7 +23,6 @@ from . import join as _join
 from . import matmul as _matmul
 from . import max_pool as _max_pool
 from . import norm as _norm
-from . import numpy_names as _numpy_names
 from . import order as _order
 from . import padding as _padding
 from . import pool as _pool
@@ -39,6 +39,7 @@ from . import special as _special
 from . import statistics as _statistics
 from . import triangles as _triangles
 from . import unique as _unique
+from .autocast import POLICIES
 from .elementwise import functions as _elementwise
 
 _MODULES = (
@@ -78,7 +79,7 @@ FUNCTIONS: dict[str, Any] = dict(_elementwise)
 for _module in _MODULES:
     _helpers = getattr(_module, "HELPERS", "").split()
     for _name, _value in list(vars(_module).items()):
-        if isinstance(_value, FunctionType) and _value.__module__ == _module.__name__:
+        if isinstance(_value, FunctionType | _C.Operation) and _value.__module__ == _module.__name__:
             if not _name.startswith("_") and _name not in _helpers:
                 FUNCTIONS[_name] = _value
 FUNCTIONS["add"] = _elementwise_module.add_scaled
@@ -114,10 +115,9 @@ _ALIASES = {
 }
 _ALIASES |= {f"{alias}_": f"{name}_" for alias, name in _ALIASES.items() if f"{name}_" in FUNCTIONS}
 FUNCTIONS |= {alias: FUNCTIONS[name] for alias, name in _ALIASES.items()}
-_autocast.install(FUNCTIONS)
-_numpy_names.install(FUNCTIONS)
+_front.install(FUNCTIONS)
 # Layers take the norms from where they are written.
-_autocast.install(vars(_norm))
+_front.install(vars(_norm), POLICIES)
 globals().update(FUNCTIONS)
 
 # Functions that are also methods, by name: the elementwise list, the aliases, each family's METHODS.

@@ -32,6 +32,11 @@ def operand(op: str, value: Any) -> Any:
     raise TypeError(f"{op}: wants a Tensor or a number, got {type(value).__name__}")
 
 
+def side(op: str, value: Any) -> Any:
+    """A Tensor as it is, else the Python number; TypeError for anything else."""
+    return value if isinstance(value, Tensor) else operand(op, value)
+
+
 def tensor_arg(op: str, value: Any, name: str = "input") -> Any:
     """The Array of a Tensor; TypeError for anything else."""
     if isinstance(value, Tensor):

@@ -1,7 +1,8 @@
 """Mixed precision: while a thread's autocast is on, operations of the table below get their floating
 arguments in another type (PyTorch's lists for the CPU).
 
-The one place where this happens is `casting`, which wraps an operation by its name; the rest is a table.
+The one place where this happens is `casting`, the form of an operation that is called then; the rest is a
+table.
 """
 
 from __future__ import annotations
@@ -139,22 +140,11 @@ def _wanted(policy: str, values: list[Any]) -> Any:
     return next(iter(types)) if len(types) == 1 else float32
 
 
-# One wrapper an operation, whatever names and namespaces it has.
-_WRAPPED: dict[Callable[..., Any], Callable[..., Any]] = {}
-
-
-def casting(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """The operation with autocast's rule of its name; the operation itself where it has none."""
-    policy = POLICIES.get(name)
-    if policy is None or hasattr(function, "_autocast"):
-        return function
-    if function in _WRAPPED:
-        return _WRAPPED[function]
+def casting(function: Callable[..., Any], policy: str) -> Callable[..., Any]:
+    """The operation as it is called while autocast is on."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        if not modes.autocast:
-            return function(*args, **kwargs)
         dtype = _wanted(policy, [*args, *kwargs.values()])
         written = _places(function) if policy == "follow" else ()
         args = tuple(a if i in written else _cast(a, dtype) for i, a in enumerate(args))
@@ -165,8 +155,6 @@ def casting(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         finally:
             modes.autocast = before
 
-    wrapped._autocast = policy  # type: ignore[attr-defined]
-    _WRAPPED[function] = wrapped
     return wrapped
 
 
@@ -175,10 +163,3 @@ def _places(function: Callable[..., Any]) -> tuple[int, ...]:
     """At which positions a function takes what it writes to."""
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     return tuple(i for i, name in enumerate(names) if name in _WRITTEN)
-
-
-def install(namespace: dict[str, Any]) -> None:
-    """Wraps the operations of a namespace that have a rule."""
-    for name in POLICIES:
-        if name in namespace:
-            namespace[name] = casting(namespace[name], name)

@@ -6,11 +6,10 @@ import builtins
 from typing import Any
 
 from .. import _C
-from ..autograd.graph import OUTPUT, Node, Op, edges_of, recording, refresh_view
+from ..autograd.graph import OUTPUT, Node, Op, edges_of, recording
 from ..autograd.inplace import stored, write_recorded
-from ..autograd.modes import modes
 from ..tensor import Tensor
-from ._common import as_tensor, formula, operand, shrink, sum_to_shape, tensor_arg, used_in
+from ._common import as_tensor, formula, operand, shrink, side, sum_to_shape, tensor_arg, used_in
 
 # Functions that are Tensor methods too.
 METHODS = "clamp clamp_"
@@ -24,7 +23,7 @@ _number = (float, int, bool)
 
 
 def _make_unary(name: str, text: str) -> tuple[Any, Any]:
-    native, native_grad = getattr(_C, name), getattr(_C, f"{name}_grad")
+    native_grad = getattr(_C, f"{name}_grad")
     needs_x, needs_y = used_in(text, "x"), used_in(text, "y")
     derivative = formula(text)
 
@@ -39,28 +38,21 @@ def _make_unary(name: str, text: str) -> tuple[Any, Any]:
     op = Op(name, backward, differentiable, (0, OUTPUT))
 
     def function(input: Any) -> Tensor:
-        if not isinstance(input, Tensor):
-            raise TypeError(f"{name}: input must be a Tensor, got {type(input).__name__}")
-        if input._view is not None:
-            refresh_view(input)
-        x = input._array
-        y = native(x)
-        if input._requires_grad and modes.grad:
-            edge = input._grad_fn
-            saved = (x if needs_x else None, y if needs_y else None)
-            return Tensor(y, True, Node(op, (input if edge is None else edge,), saved))
-        return Tensor(y)
+        tensor_arg(name, input)
+        return operation(input)  # it came by name
 
     def function_(input: Tensor) -> Tensor:
         if recording(input):
-            return write_recorded(input, f"{name}_", function)
+            return write_recorded(input, f"{name}_", operation)
         _in_place(name, input)
         getattr(_C, f"{name}_into")(input._array, input._array)
         return input
 
     function.__doc__ = f"{name} of every element. Shape as the input; integers become float32 where needed."
     function_.__doc__ = f"{name} in place."
-    return _named(function, name), _named(function_, f"{name}_")
+    uses = (needs_x, False, needs_y)
+    operation = _C.elementwise_operation(_named(function, name), name, op, (uses, uses))
+    return operation, _named(function_, f"{name}_")
 
 
 def _named(function: Any, name: str) -> Any:
@@ -81,16 +73,6 @@ def _in_place(op: str, value: Any) -> None:
 
 
 # -- two inputs
-
-
-def _spec(a: Any, b: Any) -> Any:
-    """What the gradients must be shrunk to; None where both inputs are alike."""
-    if a.__class__ is not _C.Array:
-        a, b = b, a
-        return None if _C.same_spec(a, b) else ((None, b.shape, b.dtype), (None, a.shape, a.dtype))
-    if b.__class__ is not _C.Array:
-        return ((None, a.shape, a.dtype), (None, None, None))
-    return None if _C.same_spec(a, b) else ((None, a.shape, a.dtype), (None, b.shape, b.dtype))
 
 
 def _shrunk(node: Node, ga: Any, gb: Any) -> tuple[Any, Any]:
@@ -131,7 +113,6 @@ _BINARY_BACKWARD = {"add": _add_backward, "sub": _sub_backward, "mul": _mul_back
 
 
 def _make_binary(name: str, texts: tuple[str, str]) -> tuple[Any, Any]:
-    native = getattr(_C, name)
     derivatives = formula(texts[0]), formula(texts[1])
     # What the gradient of a needs, and what that of b needs: (a, b, y) each.
     uses = tuple(tuple(used_in(text, v) for v in "aby") for text in texts)
@@ -157,76 +138,45 @@ def _make_binary(name: str, texts: tuple[str, str]) -> tuple[Any, Any]:
         return out
 
     op = Op(name, _BINARY_BACKWARD.get(name), differentiable, (0, 1, OUTPUT))
-    (a_for_a, b_for_a, y_for_a), (a_for_b, b_for_b, y_for_b) = uses
     saves = any(uses[0] + uses[1])
 
     def function(input: Any, other: Any) -> Tensor:
-        if isinstance(input, Tensor):
-            if input._view is not None:
-                refresh_view(input)
-            a, ra = input._array, input._requires_grad
-        else:
-            a, ra = operand(name, input), False
-        if isinstance(other, Tensor):
-            if other._view is not None:
-                refresh_view(other)
-            b, rb = other._array, other._requires_grad
-        else:
-            b, rb = operand(name, other), False
-        y = native(a, b)
-        if (ra or rb) and modes.grad:
-            ea = eb = None
-            if ra:
-                ea = input._grad_fn
-                if ea is None:
-                    ea = input
-            if rb:
-                eb = other._grad_fn
-                if eb is None:
-                    eb = other
-            saved: Any = ()
-            if saves:
-                saved = (
-                    a if (ra and a_for_a) or (rb and a_for_b) else None,
-                    b if (ra and b_for_a) or (rb and b_for_b) else None,
-                    y if (ra and y_for_a) or (rb and y_for_b) else None,
-                )
-            return Tensor(y, True, Node(op, (ea, eb), saved, _spec(a, b)))
-        return Tensor(y)
+        return operation(side(name, input), side(name, other))
 
     def function_(input: Tensor, other: Any) -> Tensor:
         if recording(input, other):
-            return write_recorded(input, f"{name}_", function, other)
+            return write_recorded(input, f"{name}_", operation, other)
         _in_place(name, input)
         getattr(_C, f"{name}_into")(input._array, input._array, operand(f"{name}_", other))
         return input
 
     def reversed_(input: Tensor, other: Any) -> Tensor:
-        return function(other, input)
+        return operation(other, input)
 
     function.__doc__ = (
         f"{name} of two tensors or a tensor and a number, with broadcasting and type promotion."
     )
     function_.__doc__ = f"{name} in place: the result must have the tensor's shape and fit its type."
+    operation = _C.elementwise_operation(_named(function, name), name, op, uses)
     reversed_forms[name] = _named(reversed_, f"r{name}")
-    return _named(function, name), _named(function_, f"{name}_")
+    return operation, _named(function_, f"{name}_")
 
 
 reversed_forms: dict[str, Any] = {}
 
 
 def _make_test(name: str, count: int) -> Any:
-    native = getattr(_C, name)
-
     def one(input: Tensor) -> Tensor:
-        return Tensor(native(tensor_arg(name, input)))
+        tensor_arg(name, input)
+        return operation(input)
 
     def two(input: Any, other: Any) -> Tensor:
-        return Tensor(native(operand(name, input), operand(name, other)))
+        return operation(side(name, input), side(name, other))
 
     function = one if count == 1 else two
     function.__doc__ = f"{name} of every element, as bool."
-    return _named(function, name)
+    operation: Any = _C.elementwise_operation(_named(function, name), name, None, ((False,) * 3,) * 2)
+    return operation
 
 
 unary: dict[str, Any] = {}

@@ -2,8 +2,7 @@
 
 from typing import Any as _Any
 
-from ...ops import autocast as _autocast
-from ...ops import numpy_names as _numpy_names
+from ...ops import front as _front
 from .activation import *  # noqa: F403
 from .attention import *  # noqa: F403
 from .conv import *  # noqa: F403
@@ -18,8 +17,7 @@ from .padding import *  # noqa: F403
 from .pool import *  # noqa: F403
 from .vision import *  # noqa: F403
 
-_autocast.install(globals())
-_numpy_names.install(globals())
+_front.install(globals())
 
 
 def __getattr__(name: str) -> _Any:
