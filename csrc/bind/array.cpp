@@ -3,8 +3,8 @@
 
 #include <pybind11/operators.h>
 
-#include "bind/common.h"
 #include "bind/method.h"
+#include "bind/tensor.h"
 
 namespace pybind11::detail {
 static py::object dtype_objects[markone::kDTypeCount];
@@ -14,6 +14,21 @@ handle type_caster<markone::DType>::cast(markone::DType src, return_value_policy
 }  // namespace pybind11::detail
 
 namespace markone::bind {
+namespace {
+
+// The attributes that every operation reads are plain descriptors, which cost a quarter of a bound property.
+template <auto kRead>
+PyObject* read(PyObject* object, void*) {
+  return py::cast(kRead(*array_in(object))).release().ptr();
+}
+PyGetSetDef attributes[] = {
+    {"shape", read<[](const Array& a) { return a.shape(); }>, nullptr, "The sizes.", nullptr},
+    {"dtype", read<[](const Array& a) { return a.dtype(); }>, nullptr, "The element type.", nullptr},
+    {"ndim", read<[](const Array& a) { return a.ndim(); }>, nullptr, "The number of dimensions.", nullptr},
+    {"numel", read<[](const Array& a) { return a.numel(); }>, nullptr, "The number of elements.", nullptr},
+};
+
+}  // namespace
 
 void bind_array(py::module_& m) {
   py::class_<DTypeObject> dtype(m, "dtype", "An element type: markone.float32 and its like.");
@@ -48,13 +63,9 @@ void bind_array(py::module_& m) {
       .def("__repr__", [](const Device& d) { return "device('" + to_string(d) + "')"; });
 
   py::class_<Array>(m, "Array", "A typed, strided window on shared memory.", py::is_final())
-      .def_property_readonly("shape", method(&Array::shape))
       .def_property_readonly("strides", method(&Array::strides), "In elements.")
       .def_property_readonly("offset", method(&Array::offset), "In elements from the start of the storage.")
-      .def_property_readonly("dtype", method(&Array::dtype))
       .def_property_readonly("device", method(&Array::device))
-      .def_property_readonly("ndim", method(&Array::ndim))
-      .def_property_readonly("numel", method(&Array::numel))
       .def_property_readonly("nbytes", method(&Array::nbytes))
       .def_property_readonly("version", method(&Array::version), "Counts the writes to the storage.")
       .def_property_readonly("read_only", [](const Array& a) { return a.storage()->read_only; })
@@ -80,6 +91,12 @@ void bind_array(py::module_& m) {
       .def("as_strided", method(&Array::as_strided))
       .def("bit_cast", method(&Array::bit_cast));
 
+  auto* array_class = reinterpret_cast<PyTypeObject*>(py::type::of<Array>().ptr());
+  for (PyGetSetDef& attribute : attributes) {
+    const auto descriptor = py::reinterpret_steal<py::object>(PyDescr_NewGetSet(array_class, &attribute));
+    if (!descriptor) throw py::error_already_set();
+    py::setattr(py::type::of<Array>(), attribute.name, descriptor);
+  }
   m.def(
       "empty",
       [](const Dims& shape, DType type, Device device) { return Array::empty("empty", shape, type, device); },

@@ -206,6 +206,15 @@ void bind_elementwise(py::module_& m) {
              value.array.shape());
     copy_into("fill_", out, value.array);
   });
+  m.def(
+      "full",
+      [](const Dims& shape, DType dtype, const Operand& value) {
+        const Array out = Array::empty("full", shape, dtype);
+        MO_CHECK_TYPE(value.kind != Operand::kArray, "full", "wants a number");
+        fill("full", out, value.scalar);
+        return out;
+      },
+      py::arg("shape"), py::arg("dtype"), py::arg("value"), "A new Array of one number.");
   m.def("contiguous", [](const Array& x) { return contiguous("contiguous", x); });
   m.def("cast", [](const Array& x, DType dtype) { return cast("to", x, dtype); });
   m.def("clone", [](const Array& x) { return clone("clone", x); });

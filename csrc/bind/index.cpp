@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "bind/common.h"
+#include "bind/operation.h"
 
 namespace markone::bind {
 namespace {
@@ -28,6 +28,91 @@ IndexWrite write_of(const char* op, const std::string& reduce) {
 const char* kept(const std::string& text) {
   static std::set<std::string> all;
   return all.insert(text).first->c_str();
+}
+
+// ---- cat and stack as whole operations ----
+
+// A list or tuple of Tensors; false for anything else.
+struct Parts {
+  std::vector<Array> arrays;
+  py::tuple edges;
+  bool recorded = false;
+
+  bool load(PyObject* list) {
+    if (!PyList_CheckExact(list) && !PyTuple_CheckExact(list)) return false;
+    const TensorLayout& layout = tensor_layout();
+    const auto size = static_cast<size_t>(PySequence_Fast_GET_SIZE(list));
+    edges = py::tuple(size);
+    const bool grad = Modes::now().grad == Py_True;
+    for (size_t i = 0; i < size; ++i) {
+      // A view that follows its base runs Python, which may change the list.
+      if (static_cast<size_t>(PySequence_Fast_GET_SIZE(list)) != size) return false;
+      const auto part =
+          py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(list, static_cast<Py_ssize_t>(i)));
+      if (!layout.is_tensor(part.ptr())) return false;
+      auto edge = py::reinterpret_steal<py::object>(grad ? edge_of(part.ptr()) : py::none().release().ptr());
+      if (!edge) throw py::error_already_set();
+      recorded = recorded || !edge.is_none();
+      edges[i] = std::move(edge);
+      const Array* array = layout.array_of(part.ptr());
+      if (!array || (i > 0 && array->ndim() != arrays[0].ndim())) return false;
+      arrays.push_back(*array);
+    }
+    return size > 0;
+  }
+};
+
+// `dim` of a call (list) or (list, dim); false where it is no plain integer.
+bool plain_dim(PyObject* const* args, size_t count, int64_t* dim) {
+  *dim = 0;
+  if (count == 1) return true;
+  if (count != 2 || !PyLong_CheckExact(args[1])) return false;
+  int overflow = 0;
+  *dim = PyLong_AsLongLongAndOverflow(args[1], &overflow);
+  return overflow == 0;
+}
+
+py::object joined(const Operation& self, PyObject* const* args, size_t count, const Array& out, Parts& parts,
+                  const py::object& ctx) {
+  py::object node;
+  if (parts.recorded) {
+    node = make_node(py::reinterpret_borrow<py::object>(self.node_op), parts.edges, py::tuple(), ctx);
+  }
+  return finished(py::cast(out), node, self.name, args, count);
+}
+
+py::object cat_form(const Operation& self, PyObject* const* args, size_t count) {
+  Parts parts;
+  int64_t dim;
+  if (!plain_dim(args, count, &dim) || !parts.load(args[0]) || parts.arrays[0].ndim() == 0) return {};
+  const int d = wrap_dim("cat", dim, parts.arrays[0].ndim());
+  const Array out = cat(parts.arrays, d);
+  py::object ctx;
+  if (parts.recorded) {
+    py::list lengths, types;
+    for (const Array& a : parts.arrays) {
+      lengths.append(a.size(d));
+      types.append(a.dtype());
+    }
+    ctx = py::make_tuple(d, lengths, types);
+  }
+  return joined(self, args, count, out, parts, ctx);
+}
+
+py::object stack_form(const Operation& self, PyObject* const* args, size_t count) {
+  Parts parts;
+  int64_t dim;
+  if (!plain_dim(args, count, &dim) || !parts.load(args[0])) return {};
+  const int d = wrap_dim("stack", dim, parts.arrays[0].ndim() + 1);
+  py::list types;
+  const Dims shape = parts.arrays[0].shape();
+  for (Array& a : parts.arrays) {
+    MO_CHECK_KIND(ErrorKind::kRuntime, a.shape() == shape, "stack", "shapes ", shape, " and ", a.shape(),
+                  " differ");
+    if (parts.recorded) types.append(a.dtype());
+    a = a.unsqueeze(d);
+  }
+  return joined(self, args, count, cat(parts.arrays, d), parts, py::make_tuple(d, types));
 }
 
 }  // namespace
@@ -71,6 +156,18 @@ void bind_index(py::module_& m) {
          bool nan) { check_range(kept(op), kept(wanted), x, low, high, nan); },
       py::arg("op"), py::arg("wanted"), py::arg("x"), py::arg("low"), py::arg("high"), py::arg("nan"),
       "Raises 'op: wanted, got ...' where low <= x <= high does not hold.");
+  m.def(
+      "join_operation",
+      [](const py::object& function, bool stacks, const py::object& node) {
+        Operation* made;
+        const py::object out = make_operation(function, &made);
+        made->name = stacks ? "stack" : "cat";
+        made->form = stacks ? stack_form : cat_form;
+        made->node_op = py::object(node).release().ptr();
+        return out;
+      },
+      py::arg("function"), py::arg("stacks"), py::arg("node"),
+      "cat or stack as an operation on a list of Tensors; `function` gets every other call.");
   m.def("cat", &cat, py::arg("arrays"), py::arg("dim"));
   m.def("arange", &arange, py::arg("start"), py::arg("step"), py::arg("count"), py::arg("dtype"));
 }

@@ -153,6 +153,7 @@ void bind_operation(py::module_& m) {
       "The function, and `careful` in its place while autocast is on (casts) or for a call with NumPy's "
       "names "
       "of arguments (renames).");
+  bind_view_operations(m);
 }
 
 }  // namespace markone::bind

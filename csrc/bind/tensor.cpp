@@ -98,6 +98,59 @@ PyMethodDef tensor_functions[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
+// ---- constructors without a frame: what Tensor.__init__ and Node.__init__ do, for the calls that operations
+// make
+
+// As the class would be called without them.
+PyObject* call_class(PyObject* type, PyObject* const* args, size_t nargs, PyObject* names) {
+  const Py_ssize_t count = PyVectorcall_NARGS(nargs);
+  const auto positional = py::reinterpret_steal<py::tuple>(PyTuple_New(count));
+  if (!positional) return nullptr;
+  for (Py_ssize_t i = 0; i < count; ++i) PyTuple_SET_ITEM(positional.ptr(), i, borrowed(args[i]));
+  py::object keywords;
+  if (names && PyTuple_GET_SIZE(names) > 0) {
+    keywords = py::reinterpret_steal<py::object>(PyDict_New());
+    for (Py_ssize_t i = 0; keywords && i < PyTuple_GET_SIZE(names); ++i) {
+      if (PyDict_SetItem(keywords.ptr(), PyTuple_GET_ITEM(names, i), args[count + i]) < 0) return nullptr;
+    }
+    if (!keywords) return nullptr;
+  }
+  return PyType_Type.tp_call(type, positional.ptr(), keywords.ptr());
+}
+
+// Tensor(array), Tensor(array, True, node).
+PyObject* construct_tensor(PyObject* type, PyObject* const* args, size_t nargs, PyObject* names) {
+  const Py_ssize_t count = PyVectorcall_NARGS(nargs);
+  const bool plain = !names && !tracer && (count == 1 || (count == 3 && PyBool_Check(args[1])));
+  if (!plain || Py_TYPE(args[0]) != array_type) return call_class(type, args, nargs, names);
+  PyObject* made = the_layout.type->tp_alloc(the_layout.type, 0);
+  if (!made) return nullptr;
+  put(made, the_layout.array, borrowed(args[0]));
+  put(made, the_layout.requires_grad, borrowed(count == 3 ? args[1] : Py_False));
+  put(made, the_layout.grad_fn, borrowed(count == 3 ? args[2] : Py_None));
+  put(made, the_layout.grad, borrowed(Py_None));
+  put(made, the_layout.view, borrowed(Py_None));
+  put(made, the_layout.hooks, borrowed(Py_None));
+  return made;
+}
+
+// Node(op, edges), Node(op, edges, saved), Node(op, edges, saved, ctx).
+PyObject* construct_node(PyObject* type, PyObject* const* args, size_t nargs, PyObject* names) {
+  const Py_ssize_t count = PyVectorcall_NARGS(nargs);
+  const bool plain = !names && count >= 2 && count <= 4 && (count == 2 || PyTuple_CheckExact(args[2]));
+  if (!plain) return call_class(type, args, nargs, names);
+  const auto object = [&](Py_ssize_t i) { return py::reinterpret_borrow<py::object>(args[i]); };
+  try {
+    return make_node(object(0), object(1), count > 2 ? object(2) : py::tuple(),
+                     count > 3 ? object(3) : py::none())
+        .release()
+        .ptr();
+  } catch (py::error_already_set& error) {
+    error.restore();
+  }
+  return nullptr;
+}
+
 struct ModesObject {};  // `_C.modes`: its attributes are this thread's
 
 }  // namespace
@@ -209,6 +262,7 @@ void mark_view(PyObject* out, PyObject* source, PyObject* function, const py::ob
 }
 
 void bind_tensor(py::module_& m) {
+  array_type = reinterpret_cast<PyTypeObject*>(py::type::of<Array>().release().ptr());
   py::class_<ModesObject>(m, "Modes", "This thread's autograd modes.")
       .def_property(
           "grad", [](const ModesObject&) { return py::reinterpret_borrow<py::object>(Modes::now().grad); },
@@ -234,7 +288,7 @@ void bind_tensor(py::module_& m) {
         the_layout.requires_grad = offset_in(type, "_requires_grad");
         the_layout.view = offset_in(type, "_view");
         the_layout.type = reinterpret_cast<PyTypeObject*>(py::object(type).release().ptr());
-        array_type = reinterpret_cast<PyTypeObject*>(py::type::of<Array>().release().ptr());
+        the_layout.type->tp_vectorcall = construct_tensor;
       },
       py::arg("type"));
   m.def(
@@ -248,6 +302,7 @@ void bind_tensor(py::module_& m) {
                        offset_in(type, "ctx"),
                        offset_in(type, "number"),
                        offset_in(type, "hooks")};
+        node_layout.type->tp_vectorcall = construct_node;
         refresh_view = py::object(refresh).release().ptr();
       },
       py::arg("type"), py::arg("refresh_view"));

@@ -19,6 +19,7 @@ R = TypeVar("R")
 
 Number = bool | int | float
 _NUMBERS = (float, int, bool)
+_INT = {int}
 
 
 def operand(op: str, value: Any) -> Any:
@@ -70,6 +71,8 @@ def sizes(op: str, size: Any) -> tuple[int, ...]:
     """A shape given as separate integers or as one sequence."""
     if len(size) == 1 and isinstance(size[0], list | tuple):
         size = size[0]
+    if set(map(type, size)) == _INT:
+        return tuple(size)
     out = []
     for n in size:
         try:

@@ -81,10 +81,13 @@ def filled(op: str, size: Any, value: Any, dtype: Any, device: Any, requires_gra
     """A tensor of one number."""
     as_device(device)
     kind = get_default_dtype() if dtype is None else as_dtype(dtype)
-    if value.__class__ is not _C.Array and value:
-        refuse_overflow(op, value, kind)
-    out = _C.empty(sizes(op, size), kind)
-    _C.fill(out, value)
+    if value.__class__ is _C.Array:
+        out = _C.empty(sizes(op, size), kind)
+        _C.fill(out, value)
+    else:
+        if value:
+            refuse_overflow(op, value, kind)
+        out = _C.full(sizes(op, size), kind, value)
     return _finish(out, requires_grad, op)
 
 

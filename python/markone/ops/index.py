@@ -15,7 +15,7 @@ from ..tensor import Tensor
 from ._common import dims_of, operand, shrink, sum_to_shape, tensor_arg
 from .cast import clone, copy_, fill_
 from .elementwise import where
-from .shape import cut_view, expand, ravel, reshape
+from .shape import CUT, cut_view, expand, ravel, reshape
 
 # Functions that are Tensor methods too.
 METHODS = (
@@ -150,6 +150,9 @@ def getitem(input: Tensor, key: Any) -> Tensor:
     plan = _plan(input._array.shape, key)
     out = cut_view(input, "getitem", plan.cut, _recut, (plan,)) if plan.steps or not plan.indices else input
     return index(out, plan.index_list()) if plan.indices else out
+
+
+getitem = _C.view_operation(getitem, "getitem", CUT)
 
 
 def _recut(input: Tensor, plan: _Plan) -> Tensor:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from .. import _C
-from ..autograd.graph import Node, Op, edge_of, edges_of, recording
+from ..autograd.graph import Node, Op, edge_of, recording
 from ..tensor import Tensor
 from ._common import sizes, spread, tensor_arg, wrap_dim
 from .cast import clone, to
-from .shape import expand, narrow, ravel, reshape, split, unsqueeze
+from .shape import expand, narrow, ravel, reshape, split, unbind, unsqueeze
 
 # Functions that are Tensor methods too.
 METHODS = "repeat tile repeat_interleave flip roll"
@@ -134,13 +134,12 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         ]
         tensors, arrays = [x for x, _ in kept], [a for _, a in kept]
     d = wrap_dim("cat", dim, max(a.ndim for a in arrays))
-    out = _C.cat(arrays, d)
-    if not recording(*tensors):
-        return Tensor(out)
-    ctx = (d, [a.shape[d] for a in arrays], [a.dtype for a in arrays])
-    return Tensor(out, True, Node(_CAT, edges_of(*tensors), (), ctx))
+    if any(a.ndim != arrays[0].ndim for a in arrays):
+        _C.cat(arrays, d)  # the error
+    return cat(list(tensors), d)
 
 
+cat = _C.join_operation(cat, False, _CAT)
 concat = concatenate = cat
 
 
@@ -151,7 +150,24 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     for tensor in tensors:
         if tensor_arg("stack", tensor, "every entry").shape != first:
             raise RuntimeError(f"stack: shapes {list(first)} and {list(tensor.shape)} differ")
-    return cat([unsqueeze(tensor, wrap_dim("stack", dim, len(first) + 1)) for tensor in tensors], dim)
+    return stack(list(tensors), wrap_dim("stack", dim, len(first) + 1))
+
+
+def _stack_backward(node: Node, g: Any) -> Any:
+    dim, dtypes = node.ctx
+    return [
+        None if edge is None else _C.cast(g.select(dim, i), dtype)
+        for i, (edge, dtype) in enumerate(zip(node.edges, dtypes, strict=True))
+    ]
+
+
+def _stack_differentiable(node: Node, g: Tensor) -> Any:
+    dim, dtypes = node.ctx
+    parts = unbind(g, dim)
+    return [None if e is None else to(p, t) for e, p, t in zip(node.edges, parts, dtypes, strict=True)]
+
+
+stack = _C.join_operation(stack, True, Op("stack", _stack_backward, _stack_differentiable))
 
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:

@@ -33,6 +33,11 @@ def _view(op: Op, array: Any, source: Tensor, function: Any, args: tuple[Any, ..
     return as_view(out, source, function, args)
 
 
+def _native(op: Op) -> Any:
+    """The function as an operation whose plain calls run natively; it gets the others."""
+    return lambda function: _C.view_operation(function, function.__name__, op)
+
+
 # -- reshape
 
 
@@ -48,6 +53,7 @@ def _reshaped(x: Any, shape: tuple[int, ...]) -> Any:
     return _C.clone(x).reshape_view(shape) if out is None else out
 
 
+@_native(_RESHAPE)
 def reshape(input: Tensor, *shape: Any, **named: Any) -> Tensor:
     """The same elements in another shape, one size may be -1. A view where the strides allow it, else a
     copy."""
@@ -55,15 +61,15 @@ def reshape(input: Tensor, *shape: Any, **named: Any) -> Tensor:
         shape = spread("reshape", "shape", shape, named)
     x = tensor_arg("reshape", input)
     wanted = sizes("reshape", shape)
-    out = x.try_reshape(wanted)
-    if out is not None:
-        return _view(_RESHAPE, out, input, reshape, (wanted,), x.shape)
+    if x.try_reshape(wanted) is not None:
+        return reshape(input, wanted)
     copied = _C.clone(x).reshape_view(wanted)
     if not recording(input):
         return Tensor(copied)
     return Tensor(copied, True, Node(_RESHAPE, (edge_of(input),), (), x.shape))
 
 
+@_native(_RESHAPE)
 def view(input: Tensor, *shape: Any, **named: Any) -> Tensor:
     """reshape that never copies: ValueError where the strides do not allow it. view(dtype) reads the same
     bytes."""
@@ -77,7 +83,8 @@ def view(input: Tensor, *shape: Any, **named: Any) -> Tensor:
             )
         return Tensor(x.bit_cast(shape[0]))
     wanted = sizes("view", shape)
-    return _view(_RESHAPE, x.reshape_view(wanted), input, reshape, (wanted,), x.shape)
+    x.reshape_view(wanted)  # the error where it needs a copy
+    return reshape(input, wanted)
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
@@ -129,18 +136,14 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     return _view(_RESHAPE, out, input, reshape, (kept,), x.shape)
 
 
+@_native(_RESHAPE)
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """A new dimension of size 1 at `dim`."""
     x = tensor_arg("unsqueeze", input)
-    out = x.unsqueeze(dim)
-    return _view(_RESHAPE, out, input, reshape, (out.shape,), x.shape)
+    return reshape(input, x.unsqueeze(dim).shape)
 
 
 # -- permute
-
-
-def _inverse(order: Sequence[int]) -> tuple[int, ...]:
-    return tuple(sorted(range(len(order)), key=lambda i: order[i]))
 
 
 _PERMUTE = Op("permute", lambda node, g: (g.permute(node.ctx),), lambda node, g: (permute(g, node.ctx),))
@@ -149,22 +152,23 @@ _TRANSPOSE = Op(
 )
 
 
+@_native(_PERMUTE)
 def permute(input: Tensor, *dims: Any, **named: Any) -> Tensor:
     """The dimensions in another order."""
     if named:
         dims = spread("permute", "dims", dims, named)
     x = tensor_arg("permute", input)
-    order = tuple(wrap_dim("permute", d, x.ndim) for d in sizes("permute", dims))
-    return _view(_PERMUTE, x.permute(order), input, permute, (order,), _inverse(order))
+    return permute(input, tuple(wrap_dim("permute", d, x.ndim) for d in sizes("permute", dims)))
 
 
+@_native(_TRANSPOSE)
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions change places."""
     x = tensor_arg("transpose", input)
     if x.ndim == 0:
         wrap_dim("transpose", dim0, 0), wrap_dim("transpose", dim1, 0)
         return _view(_RESHAPE, x, input, reshape, ((),), ())
-    return _view(_TRANSPOSE, x.transpose(dim0, dim1), input, transpose, (dim0, dim1), (dim0, dim1))
+    return transpose(input, wrap_dim("transpose", dim0, x.ndim), wrap_dim("transpose", dim1, x.ndim))
 
 
 def t(input: Tensor) -> Tensor:
@@ -176,6 +180,8 @@ def t(input: Tensor) -> Tensor:
 
 def reversed_dims(input: Tensor) -> Tensor:
     """`tensor.T`: the dimensions in reverse order."""
+    if input._array.ndim == 2:
+        return transpose(input, 0, 1)
     return permute(input, tuple(range(input.ndim - 1, -1, -1)))
 
 
@@ -277,20 +283,20 @@ def _embed(g: Tensor, ctx: Any) -> Tensor:
 def _cut(g: Tensor, cut: Any) -> Tensor:
     out = cut(g._array)
     return (
-        Tensor(out, True, Node(_CUT, (edge_of(g),), (), (g._array.shape, cut)))
+        Tensor(out, True, Node(CUT, (edge_of(g),), (), (g._array.shape, cut)))
         if recording(g)
         else Tensor(out)
     )
 
 
 _EMBED = Op("embed", lambda node, g: (node.ctx[1](g),), lambda node, g: (_cut(g, node.ctx[1]),))
-_CUT = Op("slice", lambda node, g: (_embedded(g, node.ctx),), lambda node, g: (_embed(g, node.ctx),))
+CUT = Op("slice", lambda node, g: (_embedded(g, node.ctx),), lambda node, g: (_embed(g, node.ctx),))
 
 
 def cut_view(input: Tensor, name: str, cut: Any, function: Any, args: tuple[Any, ...]) -> Tensor:
     """A view made by `cut` (Array -> Array), whose gradient lies in a window of zeros."""
     x = input._array
-    return _view(_CUT, cut(x), input, function, args, (x.shape, cut))
+    return _view(CUT, cut(x), input, function, args, (x.shape, cut))
 
 
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
