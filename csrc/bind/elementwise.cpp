@@ -24,7 +24,8 @@ struct Side {
       if (!fresh_view(object)) throw py::error_already_set();
       tensor = object;
       const Array* array = layout.array_of(object);
-      MO_CHECK_TYPE(array, "tensor", "has no values");
+      // Its class says why it has no values.
+      if (!array) py::handle(object).attr("_array").cast<Array>();
       value = py::reinterpret_borrow<py::object>(slot(object, layout.array));
       operand = Operand(*array);
       requires_grad = layout.requires_grad_of(object);

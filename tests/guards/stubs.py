@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import types
 from pathlib import Path
 from typing import Any
 
@@ -130,11 +131,12 @@ def _class(cls: type) -> str:
     out, members = f"@typing.final\nclass {cls.__name__}:\n", ""
     for name in sorted(vars(cls)):
         value = vars(cls)[name]
-        if isinstance(value, property):
-            getter = (getattr(value.fget, "__doc__", "") or "").strip().splitlines()[0]
+        if isinstance(value, property | types.GetSetDescriptorType) and name != "__dict__":
+            reader = getattr(value, "fget", value)
+            getter = (getattr(reader, "__doc__", "") or "").strip().splitlines()[0]
             result = _type(parameters(getter)[1], False)
             members += f"    @property\n    def {name}(self) -> {result}: ...\n"
-            if value.fset is not None:
+            if getattr(value, "fset", None) is not None:
                 members += f"    @{name}.setter\n    def {name}(self, value: typing.Any, /) -> None: ...\n"
         elif callable(value) and re.match(r"\w+\(", value.__doc__ or "") and name not in _INHERITED:
             lines = signatures(value)

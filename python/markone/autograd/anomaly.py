@@ -108,7 +108,7 @@ def _forward_bad(grad_fn: Any, frame: Any, what: str) -> None:
         # The elementwise functions share one body; the closure knows which it is.
         names.append(frame.f_locals.get("name", frame.f_code.co_name))
         inputs += [v for v in frame.f_locals.values() if isinstance(v, Tensor)]
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
         depth += 1
     if names:
         _judge(what, grad_fn, names, inputs)

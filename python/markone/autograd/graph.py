@@ -18,8 +18,8 @@ from .modes import modes
 
 next_number = _C.next_number
 _version_sum = _C.version_sum
-# Where a gradient of a tensor goes: its node, the leaf itself, or None; of several inputs (None for what is no
-# Tensor); and whether an operation on some inputs has to be remembered.
+# Where a gradient of a tensor goes: its node, the leaf itself, or None; of several inputs (None for what is
+# no Tensor); and whether an operation on some inputs has to be remembered.
 edge_of = _C.edge_of
 edges_of = _C.edges_of
 recording = _C.recording

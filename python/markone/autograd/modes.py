@@ -12,8 +12,8 @@ from .. import _C
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-# This thread's: `grad` (operations are remembered) and `autocast` (its type where operations look at its rules,
-# else False; see ops/autocast.py).
+# This thread's: `grad` (operations are remembered) and `autocast` (its type where operations look at its
+# rules, else False; see ops/autocast.py).
 modes = _C.modes
 
 

@@ -1,7 +1,7 @@
 """What stands in front of an operation: autocast's types, and NumPy's names of two arguments, `axis` and
 `keepdims`, which operations take too, as PyTorch's do.
 
-Such an operation is a native callable that looks whether either is asked for, and else calls the function itself.
+Such an operation is a native callable that looks whether either is asked for, and else calls the function.
 """
 
 from __future__ import annotations

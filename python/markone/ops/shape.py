@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from .. import _C
 from ..autograd.graph import Node, Op, edge_of, outputs_of, recording
@@ -12,6 +12,8 @@ from ..autograd.inplace import as_view
 from ..autograd.modes import modes
 from ..tensor import Tensor
 from ._common import broadcast_dims, dims_of, sizes, spread, tensor_arg, wrap_dim
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # Functions that are Tensor methods too.
 METHODS = (
@@ -33,19 +35,29 @@ def _view(op: Op, array: Any, source: Tensor, function: Any, args: tuple[Any, ..
     return as_view(out, source, function, args)
 
 
-def _native(op: Op) -> Any:
+def _native(op: Op) -> Callable[[F], F]:
     """The function as an operation whose plain calls run natively; it gets the others."""
     return lambda function: _C.view_operation(function, function.__name__, op)
 
 
-# -- reshape
+# -- reshape and permute
 
 
-_RESHAPE = Op(
-    "reshape",
-    lambda node, g: (_reshaped(g, node.ctx),),
-    lambda node, g: (reshape(g, node.ctx),),
-)
+def _again(node: Node, g: Tensor) -> Any:
+    return (reshape(g, node.ctx),)
+
+
+def _permuted(node: Node, g: Tensor) -> Any:
+    return (permute(g, node.ctx),)
+
+
+def _transposed(node: Node, g: Tensor) -> Any:
+    return (transpose(g, *node.ctx),)
+
+
+_RESHAPE = Op("reshape", lambda node, g: (_reshaped(g, node.ctx),), _again)
+_PERMUTE = Op("permute", lambda node, g: (g.permute(node.ctx),), _permuted)
+_TRANSPOSE = Op("transpose", lambda node, g: (g.transpose(*node.ctx),), _transposed)
 
 
 def _reshaped(x: Any, shape: tuple[int, ...]) -> Any:
@@ -141,15 +153,6 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """A new dimension of size 1 at `dim`."""
     x = tensor_arg("unsqueeze", input)
     return reshape(input, x.unsqueeze(dim).shape)
-
-
-# -- permute
-
-
-_PERMUTE = Op("permute", lambda node, g: (g.permute(node.ctx),), lambda node, g: (permute(g, node.ctx),))
-_TRANSPOSE = Op(
-    "transpose", lambda node, g: (g.transpose(*node.ctx),), lambda node, g: (transpose(g, *node.ctx),)
-)
 
 
 @_native(_PERMUTE)
