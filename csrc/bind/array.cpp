@@ -22,10 +22,14 @@ PyObject* read(PyObject* object, void*) {
   return py::cast(kRead(*array_in(object))).release().ptr();
 }
 PyGetSetDef attributes[] = {
-    {"shape", read<[](const Array& a) { return a.shape(); }>, nullptr, "(self: Array) -> tuple[int, ...]\n\nThe sizes.", nullptr},
-    {"dtype", read<[](const Array& a) { return a.dtype(); }>, nullptr, "(self: Array) -> dtype\n\nThe element type.", nullptr},
-    {"ndim", read<[](const Array& a) { return a.ndim(); }>, nullptr, "(self: Array) -> int\n\nThe number of dimensions.", nullptr},
-    {"numel", read<[](const Array& a) { return a.numel(); }>, nullptr, "(self: Array) -> int\n\nThe number of elements.", nullptr},
+    {"shape", read<[](const Array& a) { return a.shape(); }>, nullptr,
+     "(self: Array) -> tuple[int, ...]\n\nThe sizes.", nullptr},
+    {"dtype", read<[](const Array& a) { return a.dtype(); }>, nullptr,
+     "(self: Array) -> dtype\n\nThe element type.", nullptr},
+    {"ndim", read<[](const Array& a) { return a.ndim(); }>, nullptr,
+     "(self: Array) -> int\n\nThe number of dimensions.", nullptr},
+    {"numel", read<[](const Array& a) { return a.numel(); }>, nullptr,
+     "(self: Array) -> int\n\nThe number of elements.", nullptr},
 };
 
 }  // namespace

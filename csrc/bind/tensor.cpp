@@ -88,13 +88,16 @@ PyObject* py_next_number(PyObject*, PyObject*) {
 }
 
 PyMethodDef tensor_functions[] = {
-    {"edge_of", py_edge_of, METH_O, "edge_of(tensor: object, /) -> object\n\nWhere a gradient of the tensor goes: a node, itself, or None."},
+    {"edge_of", py_edge_of, METH_O,
+     "edge_of(tensor: object, /) -> object\n\nWhere a gradient of the tensor goes: a node, itself, or None."},
     {"edges_of", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(py_edges_of)), METH_FASTCALL,
      "edges_of(*args) -> tuple\n\nThe edges of several inputs; None for what is no Tensor."},
     {"recording", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(py_recording)), METH_FASTCALL,
      "recording(*args) -> bool\n\nAn operation on these inputs has to be remembered."},
-    {"version_sum", py_version_sum, METH_O, "version_sum(saved: tuple, /) -> int\n\nThe sum of the versions of the arrays in a tuple."},
-    {"next_number", py_next_number, METH_NOARGS, "next_number() -> int\n\nNumbers that grow: of nodes, in the order they are made."},
+    {"version_sum", py_version_sum, METH_O,
+     "version_sum(saved: tuple, /) -> int\n\nThe sum of the versions of the arrays in a tuple."},
+    {"next_number", py_next_number, METH_NOARGS,
+     "next_number() -> int\n\nNumbers that grow: of nodes, in the order they are made."},
     {nullptr, nullptr, 0, nullptr},
 };
 
