@@ -47,6 +47,7 @@ void bind_index(py::module_& m);
 void bind_recurrent(py::module_& m);
 void bind_profile(py::module_& m);
 void bind_reduce(py::module_& m);
+void bind_loss(py::module_& m);
 void bind_softmax(py::module_& m);
 void bind_machine(py::module_& m);
 void bind_norm(py::module_& m);

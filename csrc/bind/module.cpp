@@ -96,6 +96,7 @@ PYBIND11_MODULE(_C, m) {
   bind_recurrent(m);
   bind_profile(m);
   bind_reduce(m);
+  bind_loss(m);
   bind_softmax(m);
   bind_machine(m);
   bind_norm(m);

@@ -7,6 +7,7 @@
 #include "contract/elementwise.h"
 #include "contract/gemm.h"
 #include "contract/index.h"
+#include "contract/loss.h"
 #include "contract/machine.h"
 #include "contract/norm.h"
 #include "contract/optim.h"
@@ -26,6 +27,7 @@ struct KernelTable : ConvKernels,
                      ElementwiseKernels,
                      GemmKernels,
                      IndexKernels,
+                     LossKernels,
                      MachineKernels,
                      NormKernels,
                      OptimKernels,

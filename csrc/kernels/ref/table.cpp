@@ -9,6 +9,7 @@ void fill_recurrent(RecurrentKernels* table);
 void fill_reduce(ReduceKernels* table);
 void fill_machine(MachineKernels* table);
 void fill_norm(NormKernels* table);
+void fill_loss(LossKernels* table);
 void fill_softmax(SoftmaxKernels* table);
 void fill_sort(SortKernels* table);
 void fill_scan(ScanKernels* table);
@@ -26,6 +27,7 @@ void fill_table(KernelTable* table) {
   fill_reduce(table);
   fill_machine(table);
   fill_norm(table);
+  fill_loss(table);
   fill_softmax(table);
   fill_sort(table);
   fill_scan(table);

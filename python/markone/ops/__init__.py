@@ -20,6 +20,7 @@ from . import gather as _gather
 from . import index as _index
 from . import inplace as _inplace
 from . import join as _join
+from . import loss as _loss
 from . import matmul as _matmul
 from . import max_pool as _max_pool
 from . import norm as _norm
@@ -54,6 +55,7 @@ _MODULES = (
     _index,
     _inplace,
     _join,
+    _loss,
     _matmul,
     _max_pool,
     _norm,

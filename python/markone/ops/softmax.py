@@ -1,27 +1,23 @@
-"""Softmax and the losses that belong to it, and the plain losses."""
+"""Softmax and the losses that belong to it."""
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from .. import _C
 from .._dtypes import int64
-from ..autograd.graph import OUTPUT, Node, Op, edge_of, edges_of, recording
-from ..autograd.modes import no_grad
+from ..autograd.graph import OUTPUT, Node, Op, edge_of, recording
 from ..tensor import Tensor
 from ._common import tensor_arg, wrap_dim
 from .cast import to
 from .elementwise import add, binary, compares, mul, sub, unary, where
 from .gather import gather
-from .reduce import mean
+from .loss import check_reduction, reduced
 from .reduce import sum as sum_
 from .shape import reshape, unsqueeze
 
 # Functions that are Tensor methods too.
 METHODS = "softmax log_softmax"
-# For other families, not for users.
-HELPERS = "check_reduction reduced same_shapes warn_of_broadcast"
 
 
 def _softmax_differentiable(node: Node, g: Tensor) -> Any:
@@ -134,35 +130,6 @@ def _weight_sum(target: Tensor, weight: Any, kept: Tensor, dtype: Any) -> Tensor
     return sum_(where(kept, picked, 0))
 
 
-def check_reduction(
-    op: str,
-    reduction: str,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    also: tuple[str, ...] = (),
-) -> str:
-    """none, mean or sum. size_average and reduce are how it was once said: where either is given both
-    (True where None) decide, with a warning."""
-    if size_average is not None or reduce is not None:
-        for name, value in (("size_average", size_average), ("reduce", reduce)):
-            if isinstance(value, str):
-                raise TypeError(f"{op}: {name} is {value!r}, wants a bool; name the other one, reduction=...")
-        reduction = "none" if reduce is not None and not reduce else "sum"
-        if reduction == "sum" and (size_average is None or size_average):
-            reduction = "mean"
-        told = f"{op}: size_average and reduce are deprecated, write reduction={reduction!r}"
-        warnings.warn(told, UserWarning, stacklevel=3)
-    if reduction not in ("none", "mean", "sum", *also):
-        wanted = "".join(f"{r!r}, " for r in also)
-        raise ValueError(f"{op}: reduction {reduction!r}, wants {wanted}'none', 'mean' or 'sum'")
-    return reduction
-
-
-def reduced(loss: Tensor, reduction: str) -> Tensor:
-    """A loss for each element summed, averaged or as it is."""
-    return loss if reduction == "none" else mean(loss) if reduction == "mean" else sum_(loss)
-
-
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -267,145 +234,3 @@ def nll_loss(
     if reduction == "mean":
         return binary["div"](sum_(loss), _weight_sum(target, weight, kept, input.dtype))
     return reduced(loss, reduction)
-
-
-def same_shapes(op: str, input: Tensor, target: Tensor) -> None:
-    """A loss between tensors of one shape."""
-    a, b = tensor_arg(op, input), tensor_arg(op, target, "target")
-    if a.shape != b.shape:
-        raise ValueError(f"{op}: input has shape {list(a.shape)} but target {list(b.shape)}")
-
-
-def warn_of_broadcast(op: str, input: Tensor, target: Tensor) -> None:
-    """A loss of the elements' difference takes tensors of two shapes, which is seldom what was meant."""
-    a, b = tensor_arg(op, input), tensor_arg(op, target, "target")
-    if a.shape != b.shape:
-        _C.broadcast_shapes(a.shape, b.shape)
-        told = f"{op}: input has shape {list(a.shape)} but target {list(b.shape)}: they are broadcast"
-        warnings.warn(told, UserWarning, stacklevel=3)
-
-
-def _weighted(op: str, loss: Tensor, weight: Tensor | None, input: Tensor) -> Tensor:
-    """Losses times the weight of each element."""
-    if weight is None:
-        return loss
-    if tensor_arg(op, weight, "weight").shape != input._array.shape:
-        wanted = list(input.shape)
-        raise ValueError(f"{op}: weight has shape {list(weight.shape)}, wants the input's {wanted}")
-    return mul(loss, weight)
-
-
-def _over_weights(loss: Tensor, reduction: str, weight: Tensor | None) -> Tensor:
-    """The reduction; mean is a weighted mean."""
-    if weight is not None and reduction == "mean":
-        return binary["div"](sum_(loss), sum_(weight))
-    return reduced(loss, reduction)
-
-
-def mse_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
-    """The squared difference; weight, of the input's shape, makes it a weighted mean. Shapes that differ are
-    broadcast with a UserWarning."""
-    reduction = check_reduction("mse_loss", reduction, size_average, reduce)
-    warn_of_broadcast("mse_loss", input, target)
-    loss = _weighted("mse_loss", unary["square"](sub(input, target)), weight, input)
-    return _over_weights(loss, reduction, weight)
-
-
-def l1_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
-    """The absolute difference; weight, of the input's shape, makes it a weighted mean. Shapes that differ are
-    broadcast with a UserWarning."""
-    reduction = check_reduction("l1_loss", reduction, size_average, reduce)
-    warn_of_broadcast("l1_loss", input, target)
-    loss = _weighted("l1_loss", unary["abs"](sub(input, target)), weight, input)
-    return _over_weights(loss, reduction, weight)
-
-
-def huber_loss(
-    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
-) -> Tensor:
-    """(x - y)² / 2 where |x - y| < delta, else delta · (|x - y| - delta / 2); weight, of the
-    input's shape, multiplies it and leaves the mean's divisor alone."""
-    if not delta > 0:
-        raise RuntimeError(f"huber_loss: delta is {delta}, wants above 0")
-    warn_of_broadcast("huber_loss", input, target)
-    away = unary["abs"](sub(input, target))
-    near, far = mul(unary["square"](away), 0.5), mul(sub(away, 0.5 * delta), delta)
-    loss = _weighted("huber_loss", where(compares["lt"](away, delta), near, far), weight, input)
-    return reduced(loss, check_reduction("huber_loss", reduction))
-
-
-def binary_cross_entropy_with_logits(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    pos_weight: Tensor | None = None,
-) -> Tensor:
-    """-(target log s(input) + (1 - target) log s(-input)) with s the sigmoid, without overflow."""
-    reduction = check_reduction("binary_cross_entropy_with_logits", reduction, size_average, reduce)
-    same_shapes("binary_cross_entropy_with_logits", input, target)
-    softplus = unary["softplus"](unary["neg"](input))  # -log s(input)
-    rest = mul(sub(1, target), input)
-    if pos_weight is not None:
-        softplus = mul(softplus, add(mul(sub(pos_weight, 1), target), 1))
-    loss = add(rest, softplus)
-    return reduced(loss if weight is None else mul(loss, weight), reduction)
-
-
-def _two_logarithms(p: Tensor) -> tuple[Tensor, Tensor]:
-    """Of p and 1 - p, each at least -100."""
-    from .elementwise import clamp
-
-    return clamp(unary["log"](p), min=-100), clamp(unary["log1p"](unary["neg"](p)), min=-100)
-
-
-def _bce_differentiable(node: Node, g: Tensor) -> Any:
-    from .elementwise import clamp
-
-    p, target = node.tensors()
-    # As PyTorch: p (1 - p) is at least 1e-12, whatever limit the logarithms had.
-    slope = binary["div"](sub(p, target), clamp(mul(p, sub(1, p)), min=1e-12))
-    return mul(g, slope), None if node.edges[1] is None else unary["neg"](mul(g, unary["logit"](p)))
-
-
-_BCE = Op("binary_cross_entropy", None, _bce_differentiable, (0, 1))
-
-
-def binary_cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """-(target log input + (1 - target) log(1 - input)); each logarithm is at least -100, as in PyTorch."""
-    reduction = check_reduction("binary_cross_entropy", reduction, size_average, reduce)
-    same_shapes("binary_cross_entropy", input, target)
-    for name, value in (("input", input), ("target", target)):
-        wanted = f"wants {name} in [0, 1]"
-        _C.check_range("binary_cross_entropy", wanted, value._array, 0.0, 1.0, True)
-    with no_grad():
-        log_p, log_q = _two_logarithms(input)
-        out = unary["neg"](add(mul(target, log_p), mul(sub(1, target), log_q)))
-    loss = out
-    if recording(input, target):
-        saved = (input._array, target._array)
-        loss = Tensor(out._array, True, Node(_BCE, edges_of(input, target), saved))
-    return reduced(loss if weight is None else mul(loss, weight), reduction)

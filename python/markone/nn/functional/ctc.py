@@ -11,8 +11,8 @@ from ... import _C, ops
 from ..._dtypes import float32, int64
 from ...autograd.engine import grad
 from ...autograd.graph import Node, Op, edge_of, recording
-from ...autograd.modes import enable_grad, no_grad
-from ...ops.softmax import check_reduction
+from ...autograd.modes import enable_grad
+from ...ops.loss import check_reduction
 from ...tensor import Tensor
 
 __all__ = ["ctc_loss"]
@@ -21,15 +21,17 @@ __all__ = ["ctc_loss"]
 _NEVER = -1e30
 
 
-def _lengths(name: str, value: Tensor | Sequence[int], count: int, most: int) -> np.ndarray:
-    """Lengths of a batch, each in 0 .. most."""
+def _lengths(name: str, value: Tensor | Sequence[int], count: int, most: int) -> Any:
+    """Lengths of a batch, int64: of a sequence each in 0 .. most, of a tensor as the kernel finds them."""
+    if isinstance(value, Tensor) and not value.is_floating_point() and value.numel() == count:
+        return _C.contiguous(value.to(int64).reshape(-1)._array)
     array = np.asarray(value.tolist() if isinstance(value, Tensor) else value)
     if array.ndim > 1 or array.size != count or (array.size and array.dtype.kind not in "iu"):
         raise RuntimeError(f"ctc_loss: {name} must be {count} integers, got shape {list(array.shape)}")
     out = array.reshape(-1).astype(np.int64)
     if out.size and (out.min() < 0 or out.max() > most):
         raise RuntimeError(f"ctc_loss: {name} must be in [0, {most}], got {out.min()} .. {out.max()}")
-    return out
+    return _C.from_numpy(out)
 
 
 def _padded(targets: Tensor, lengths: np.ndarray, count: int) -> Tensor:
@@ -78,23 +80,29 @@ def ctc_loss(
     most = targets.shape[-1]
     inputs = _lengths("input_lengths", input_lengths, count, steps)
     lengths = _lengths("target_lengths", target_lengths, count, most)
-    if targets.ndim == 1 and lengths.sum() != most:
-        raise RuntimeError(f"ctc_loss: {most} targets in a row, but target_lengths sum to {lengths.sum()}")
     if count == 0:
         return x.sum() if reduction == "sum" else x.sum((0, 2)) if reduction == "none" else x.sum() / 0
     dtype = x.dtype
     if dtype.itemsize < 4:
         x = x.to(float32)
-    length = ops.from_numpy(lengths)
-    problem, scores = _set_up(x, _padded(targets, lengths, count), inputs, lengths, blank)
-    loss = _negative_log(scores, problem)
-    impossible = loss.detach() > -0.1 * _NEVER
-    loss = ops.where(impossible, 0.0 if zero_infinity else float("inf"), loss).to(dtype)
+    saves = recording(x)
+    value, alpha = _C.ctc(x._array, targets._array, inputs, lengths, blank, saves)
+    if saves:
+        saved = (x._array, targets._array, inputs, lengths, value, alpha)
+        loss = Tensor(value, True, Node(_CTC, (edge_of(x),), saved, blank))
+    else:
+        loss = Tensor(value)
+    if zero_infinity:
+        loss = ops.where(loss.detach() == float("inf"), 0.0, loss)
+    loss = loss.to(dtype)
     if reduction == "none":
         return loss.reshape(()) if single else loss
     if reduction == "sum":
         return loss.sum()
-    return (loss / ops.clamp(length, min=1).to(dtype)).mean()
+    return (loss / ops.clamp(Tensor(lengths), min=1).to(dtype)).mean()
+
+
+# -- gradients of the gradient: the recursion in operations, with lengths that are known
 
 
 class _Problem(NamedTuple):
@@ -148,57 +156,20 @@ def _at_end(alpha: Tensor, lengths: np.ndarray) -> Tensor:
     return -ops.logaddexp(alpha.gather(1, last), before).squeeze(1)
 
 
-def _shares(scores: Tensor, problem: _Problem) -> tuple[Tensor, Tensor]:
-    """The losses [N], and of each step and position the share of the paths that go through it [T, N, S]: the
-    recursion also runs from the end, beside the one from the start (Graves et al. 2006, eq. 9-15)."""
-    leaps, inputs, lengths = problem
-    steps, count, width = scores.shape
-    # Where each step and position lies when a row's input and target are read from their ends.
-    t = np.maximum(inputs - 1 - np.arange(steps)[:, None], 0)[:, :, None]
-    s = np.maximum(2 * lengths[:, None] - np.arange(width), 0)
-    turn = [ops.from_numpy(np.ascontiguousarray(i)) for i in (t, np.arange(count)[:, None], s[None])]
-    turned = ops.from_numpy(s)
-    # A leap from s - 2 to s is, read from the end, one from s to s - 2.
-    inside = turned + 2 < width
-    back = leaps.gather(1, ops.where(inside, turned + 2, 0))
-    back = ops.where(inside, back, _NEVER)
-    both = ops.cat([scores, scores[turn[0], turn[1], turn[2]]], 1)
-    walks = _walk(both, ops.cat([leaps, back], 0), np.concatenate([inputs, inputs]))
-    loss = _at_end(walks[-1][:count], lengths)
-    if steps == 0:
-        return loss, scores
-    alphas = ops.stack(walks[1:])
-    alpha, beta = alphas[:, :count], alphas[:, count:][turn[0], turn[1], turn[2]]
-    share = ops.exp(alpha + beta - scores + loss.unsqueeze(1))
-    valid = (np.arange(steps)[:, None] < inputs)[:, :, None] & (np.arange(width) <= 2 * lengths[:, None])
-    possible = ops.logical_and(ops.from_numpy(valid), (loss < -0.1 * _NEVER).unsqueeze(1))
-    return loss, ops.where(possible, share, 0.0)
-
-
 def _differentiable(node: Node, g: Tensor) -> Any:
     """Through the recursion itself, whose own gradient is recorded."""
-    scores = node.tensors()[0]
+    x, targets, inputs, lengths, *_ = node.tensors()
+    inputs, lengths = inputs.numpy(), lengths.numpy()
     with enable_grad():
-        inner = scores * 1.0 if scores.requires_grad else scores.detach().requires_grad_()
-        loss = _at_end(_walk(inner, node.ctx.leaps, node.ctx.inputs)[-1], node.ctx.lengths)
+        inner = x * 1.0 if x.requires_grad else x.detach().requires_grad_()
+        problem, scores = _set_up(inner, _padded(targets, lengths, x.shape[1]), inputs, lengths, node.ctx)
+        loss = _at_end(_walk(scores, problem.leaps, inputs)[-1], lengths)
         return grad(loss, inner, g, create_graph=True)
 
 
 _CTC = Op(
     "ctc_loss",
-    lambda node, g: (_C.neg(_C.mul(node.saved[1], g.unsqueeze(1))),),
+    lambda node, g: (_C.ctc_grad(g, *node.saved[:4], node.ctx, *node.saved[4:]),),
     _differentiable,
-    (0, None),
+    (0, None, None, None, None, None),
 )
-
-
-def _negative_log(scores: Tensor, problem: _Problem) -> Tensor:
-    """-log of the summed probability of all paths [N], one node of the graph."""
-    with no_grad():
-        if not scores.requires_grad:
-            return _at_end(_walk(scores, problem.leaps, problem.inputs)[-1], problem.lengths)
-        loss, share = _shares(scores.detach(), problem)
-    if not recording(scores):
-        return loss
-    saved = (scores._array, share._array)
-    return Tensor(loss._array, True, Node(_CTC, (edge_of(scores),), saved, problem))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
-
-from ... import _C, ops
-from ...ops.softmax import (
+from ... import ops
+from ...ops.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    check_reduction,
-    cross_entropy,
+    gaussian_nll_loss,
     huber_loss,
+    kl_div,
     l1_loss,
     mse_loss,
-    nll_loss,
-    reduced,
-    warn_of_broadcast,
+    poisson_nll_loss,
+    smooth_l1_loss,
 )
+from ...ops.softmax import cross_entropy, nll_loss
 from ...tensor import Tensor
 
 __all__ = [
@@ -33,93 +31,6 @@ __all__ = [
     "poisson_nll_loss",
     "smooth_l1_loss",
 ]
-
-
-def smooth_l1_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    beta: float = 1.0,
-) -> Tensor:
-    """(x - y)² / (2 beta) where |x - y| < beta, else |x - y| - beta / 2."""
-    reduction = check_reduction("smooth_l1_loss", reduction, size_average, reduce)
-    if beta < 0:
-        raise RuntimeError(f"smooth_l1_loss: beta is {beta}, wants at least 0")
-    if beta == 0:
-        return l1_loss(input, target, reduction=reduction)
-    warn_of_broadcast("smooth_l1_loss", input, target)
-    away = ops.abs(input - target)
-    loss = ops.where(away < beta, ops.square(away) * (0.5 / beta), away - 0.5 * beta)
-    return reduced(loss, reduction)
-
-
-def kl_div(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    log_target: bool = False,
-) -> Tensor:
-    """y · (log y - x) of log-probabilities x; reduction may be 'batchmean': the sum over the batch's size."""
-    reduction = check_reduction("kl_div", reduction, size_average, reduce, ("batchmean",))
-    if log_target:
-        loss = ops.exp(target) * (target - input)
-    else:
-        positive = target > 0
-        logs = ops.log(ops.where(positive, target, 1.0))
-        loss = ops.where(positive, target * logs, 0.0) - target * input
-    if reduction == "batchmean":
-        return loss.sum() / input.shape[0]
-    return reduced(loss, reduction)
-
-
-def poisson_nll_loss(
-    input: Tensor,
-    target: Tensor,
-    log_input: bool = True,
-    full: bool = False,
-    size_average: bool | None = None,
-    eps: float = 1e-8,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """exp(x) - y · x, or x - y · log(x + eps); `full` adds Stirling's y log y - y + log(2πy)/2 for y > 1."""
-    reduction = check_reduction("poisson_nll_loss", reduction, size_average, reduce)
-    loss = ops.exp(input) - target * input if log_input else input - target * ops.log(input + eps)
-    if full:
-        large = target > 1
-        safe = ops.where(large, target, 1.0)
-        stirling = safe * ops.log(safe) - safe + 0.5 * ops.log(safe * (2 * math.pi))
-        loss = loss + ops.where(large, stirling, 0.0)
-    return reduced(loss, reduction)
-
-
-def gaussian_nll_loss(
-    input: Tensor,
-    target: Tensor,
-    var: Tensor | float,
-    full: bool = False,
-    eps: float = 1e-6,
-    reduction: str = "mean",
-) -> Tensor:
-    """(log v + (x - y)² / v) / 2 with v = max(var, eps), through which no gradient of the limit passes."""
-    spread = var if isinstance(var, Tensor) else ops.full_like(input, var)
-    if spread.ndim == input.ndim - 1 and spread.shape == input.shape[:-1]:
-        spread = spread.unsqueeze(-1)
-    elif spread.ndim != input.ndim or any(v not in (1, n) for v, n in zip(spread.shape, input.shape)):
-        raise ValueError(
-            f"gaussian_nll_loss: var has shape {list(spread.shape)}, wants the input's {list(input.shape)}, "
-            "or without its last dimension or with sizes of 1"
-        )
-    _C.check_range("gaussian_nll_loss", "wants var not negative", spread._array, 0.0, math.inf, False)
-    with_limit = ops.where(spread < eps, eps, spread)
-    loss = 0.5 * (ops.log(with_limit) + ops.square(input - target) / with_limit)
-    if full:
-        loss = loss + 0.5 * math.log(2 * math.pi)
-    return reduced(loss, check_reduction("gaussian_nll_loss", reduction))
 
 
 def linear_cross_entropy(

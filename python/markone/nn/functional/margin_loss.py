@@ -7,7 +7,14 @@ from collections.abc import Callable
 from ... import ops
 from ..._dtypes import int64
 from ...ops.distance import pairwise_distance
-from ...ops.softmax import check_reduction, reduced, same_shapes
+from ...ops.loss import (
+    check_reduction,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multilabel_soft_margin_loss,
+    reduced,
+    soft_margin_loss,
+)
 from ...tensor import Tensor
 
 __all__ = [
@@ -25,53 +32,6 @@ __all__ = [
 
 def _positive(x: Tensor) -> Tensor:
     return ops.clamp(x, min=0.0)
-
-
-def soft_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """log(1 + exp(-y · x))."""
-    reduction = check_reduction("soft_margin_loss", reduction, size_average, reduce)
-    same_shapes("soft_margin_loss", input, target)
-    return reduced(ops.softplus(-(target * input)), reduction)
-
-
-def hinge_embedding_loss(
-    input: Tensor,
-    target: Tensor,
-    margin: float = 1.0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """x where y = 1, max(0, margin - x) where y = -1."""
-    reduction = check_reduction("hinge_embedding_loss", reduction, size_average, reduce)
-    near = ops.where(target == -1, 0.0, input)
-    far = ops.where(target == 1, 0.0, _positive(margin - input))
-    return reduced(near + far, reduction)
-
-
-def margin_ranking_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
-    margin: float = 0.0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """max(0, -y · (x1 - x2) + margin)."""
-    reduction = check_reduction("margin_ranking_loss", reduction, size_average, reduce)
-    if not input1.ndim == input2.ndim == target.ndim:
-        raise RuntimeError(
-            f"margin_ranking_loss: wants as many dimensions in all, got {list(input1.shape)}, "
-            f"{list(input2.shape)} and {list(target.shape)}"
-        )
-    return reduced(_positive(margin - target * (input1 - input2)), reduction)
 
 
 def cosine_embedding_loss(
@@ -233,20 +193,3 @@ def multilabel_margin_loss(
     away = ops.relu(1 - x.gather(1, safe).unsqueeze(2) + x.unsqueeze(1))
     loss = ops.where(pairs, away, 0.0).sum((1, 2)) / classes
     return reduced(loss.reshape(()) if single else loss, reduction)
-
-
-def multilabel_soft_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """-(y log s(x) + (1 - y) log s(-x)), s the sigmoid, times weight, averaged over the classes (the last
-    dimension)."""
-    reduction = check_reduction("multilabel_soft_margin_loss", reduction, size_average, reduce)
-    loss = -(target * ops.logsigmoid(input) + (1 - target) * ops.logsigmoid(-input))
-    if weight is not None:
-        loss = loss * weight
-    return reduced(loss.sum(-1) / input.shape[-1], reduction)

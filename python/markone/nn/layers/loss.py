@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ...ops.softmax import check_reduction
+from ...ops.loss import check_reduction
 from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
