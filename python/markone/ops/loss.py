@@ -116,7 +116,7 @@ def _make(name: str, texts: tuple[str, ...]) -> Callable[..., Tensor]:
 def _aligned(*operands: Tensor | None) -> tuple[Any, ...]:
     """The operands in one type and shape."""
     given = [t for t in operands if t is not None]
-    like, shape = given[0], given[0].shape
+    like, shape = given[0], tuple(given[0].shape)
     for t in given[1:]:
         shape = _C.broadcast_shapes(shape, t.shape)
         like = Tensor(_C.empty((0,) if shape else (), result_type(like, t)))

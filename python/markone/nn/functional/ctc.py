@@ -167,9 +167,9 @@ def _differentiable(node: Node, g: Tensor) -> Any:
         return grad(loss, inner, g, create_graph=True)
 
 
-_CTC = Op(
-    "ctc_loss",
-    lambda node, g: (_C.ctc_grad(g, *node.saved[:4], node.ctx, *node.saved[4:]),),
-    _differentiable,
-    (0, None, None, None, None, None),
-)
+def _native(node: Node, g: Any) -> Any:
+    x, targets, inputs, lengths, loss, alpha = node.saved
+    return (_C.ctc_grad(g, x, targets, inputs, lengths, node.ctx, loss, alpha),)
+
+
+_CTC = Op("ctc_loss", _native, _differentiable, (0, None, None, None, None, None))
