@@ -20,8 +20,12 @@ from .reduce import mean
 from .reduce import sum as sum_
 from .shape import expand, unsqueeze
 
-# For other families, not for users.
-HELPERS = "check_reduction reduced same_shapes warn_of_broadcast weighted"
+# For other families, or named in nn.functional alone.
+HELPERS = """
+    check_reduction reduced same_shapes warn_of_broadcast weighted
+    gaussian_nll_loss hinge_embedding_loss kl_div margin_ranking_loss multilabel_soft_margin_loss
+    poisson_nll_loss smooth_l1_loss soft_margin_loss
+"""
 
 
 def check_reduction(
