@@ -308,7 +308,6 @@ from .ops import from_numpy as from_numpy
 from .ops import full as full
 from .ops import full_like as full_like
 from .ops import gather as gather
-from .ops import gaussian_nll_loss as gaussian_nll_loss
 from .ops import gcd as gcd
 from .ops import gcd_ as gcd_
 from .ops import ge as ge
@@ -331,7 +330,6 @@ from .ops import gt_ as gt_
 from .ops import hardshrink as hardshrink
 from .ops import heaviside as heaviside
 from .ops import heaviside_ as heaviside_
-from .ops import hinge_embedding_loss as hinge_embedding_loss
 from .ops import histc as histc
 from .ops import histogram as histogram
 from .ops import hsplit as hsplit
@@ -360,7 +358,6 @@ from .ops import isnan as isnan
 from .ops import isneginf as isneginf
 from .ops import isposinf as isposinf
 from .ops import isreal as isreal
-from .ops import kl_div as kl_div
 from .ops import kron as kron
 from .ops import kthvalue as kthvalue
 from .ops import l1_loss as l1_loss
@@ -416,7 +413,6 @@ from .ops import lstm_cell as lstm_cell
 from .ops import lt as lt
 from .ops import lt_ as lt_
 from .ops import manual_seed as manual_seed
-from .ops import margin_ranking_loss as margin_ranking_loss
 from .ops import masked_fill as masked_fill
 from .ops import masked_fill_ as masked_fill_
 from .ops import masked_scatter as masked_scatter
@@ -445,7 +441,6 @@ from .ops import mse_loss as mse_loss
 from .ops import msort as msort
 from .ops import mul as mul
 from .ops import mul_ as mul_
-from .ops import multilabel_soft_margin_loss as multilabel_soft_margin_loss
 from .ops import multinomial as multinomial
 from .ops import multiply as multiply
 from .ops import multiply_ as multiply_
@@ -489,7 +484,6 @@ from .ops import pdist as pdist
 from .ops import permute as permute
 from .ops import pixel_shuffle as pixel_shuffle
 from .ops import pixel_unshuffle as pixel_unshuffle
-from .ops import poisson_nll_loss as poisson_nll_loss
 from .ops import polygamma as polygamma
 from .ops import polygamma_ as polygamma_
 from .ops import positive as positive
@@ -565,8 +559,6 @@ from .ops import sinc_ as sinc_
 from .ops import sinh as sinh
 from .ops import sinh_ as sinh_
 from .ops import slice_scatter as slice_scatter
-from .ops import smooth_l1_loss as smooth_l1_loss
-from .ops import soft_margin_loss as soft_margin_loss
 from .ops import softmax as softmax
 from .ops import softmin as softmin
 from .ops import softplus as softplus
