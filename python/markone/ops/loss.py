@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import _C
-from .._types import result_type
+from .._dtypes import bool_
 from ..autograd.graph import Node, Op, edges_of, recording
 from ..tensor import Tensor
 from ._common import formula, tensor_arg
@@ -120,11 +120,12 @@ def _make(name: str, texts: tuple[str, ...]) -> Callable[..., Tensor]:
 def _aligned(*operands: Tensor | None) -> tuple[Any, ...]:
     """The operands in one type and shape."""
     given = [t for t in operands if t is not None]
-    like, shape = given[0], tuple(given[0].shape)
+    dtype, shape = given[0].dtype, tuple(given[0].shape)
     for t in given[1:]:
+        kinds = (_C.empty((0,) if n else (), d) for n, d in ((len(shape), dtype), (t.ndim, t.dtype)))
+        dtype = _C.where(_C.empty((0,), bool_), *kinds).dtype
         shape = _C.broadcast_shapes(shape, t.shape)
-        like = Tensor(_C.empty((0,) if shape else (), result_type(like, t)))
-    return tuple(None if t is None else expand(to(t, like.dtype), shape) for t in operands)
+    return tuple(None if t is None else expand(to(t, dtype), shape) for t in operands)
 
 
 pointwise: dict[str, Callable[..., Tensor]] = {
