@@ -57,8 +57,8 @@ struct CtcGradArgs {
   const void* g;    // [count]
   void* dx;         // [steps, count, classes]
 };
-// 8-byte words of scratch for each thread, beside one for each sample.
-constexpr int64_t ctc_scratch(int64_t row) { return 8 * (row + 64); }
+// Scratch: 8 bytes for each sample, then kCtcScratch * (row + kCtcSlack) * 8 bytes for each thread.
+enum : int64_t { kCtcScratch = 5, kCtcSlack = 48 };
 
 struct LossKernels {
   Entry<LossArgs> loss[kLossCount][kDTypeCount];

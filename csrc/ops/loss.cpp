@@ -126,7 +126,7 @@ struct Alignments {
     target_lengths = contiguous(op, lengths_);
   }
   int64_t row() const { return 2 * targets.size(targets.ndim() - 1) + 1; }
-  int64_t scratch() const { return 8 * x.size(1) + 8 * ctc_scratch(row()) * num_threads(); }
+  int64_t scratch() const { return 8 * x.size(1) + 8 * kCtcScratch * (row() + kCtcSlack) * num_threads(); }
   double flops() const {
     return kFlopsPerPosition * static_cast<double>(x.size(0)) * static_cast<double>(x.size(1)) *
            static_cast<double>(row());

@@ -30,7 +30,7 @@ struct CtcSample {
   CtcSample(const CtcArgs* args, const Run* run, int64_t i, int slot) : a(args), index(i) {
     start = static_cast<int64_t*>(run->scratch);
     const int64_t stride = a->row + 2 * kPad + V::kLanes;
-    place = start + a->count + slot * ctc_scratch(a->row);
+    place = start + a->count + slot * kCtcScratch * (a->row + kCtcSlack);
     T* free = reinterpret_cast<T*>(place + a->row + kPad);
     T** const parts[] = {&leap, &score, &rows[0], &rows[1]};
     for (int k = 0; k < 4; ++k) *parts[k] = free + kPad + k * stride;

@@ -13,6 +13,8 @@ constexpr int64_t kInsertion = 32;
 constexpr int64_t kSortTask = 8192;  // elements that one task takes, about
 // So few first ranks are kept in order while the line goes by, this many keys at a time.
 constexpr int64_t kKept = 16, kKeysAtOnce = 64;
+// More of them are collected, and cut to the wanted ones when there are this many beyond twice as many.
+constexpr int64_t kSpare = 512;
 
 // An unsigned integer that orders as the value: NaN last, -0 as 0. `kBytes` of it are used.
 template <class T>
@@ -148,6 +150,21 @@ struct Sort {
     }
     return prefix;
   }
+  // Keys from `start` on, at most kKeysAtOnce; how many.
+  MO_INLINE int64_t keys_from(const T* in, int64_t start, Key* keys) const {
+    const int64_t n = a->n - start < kKeysAtOnce ? a->n - start : kKeysAtOnce;
+    if (a->inner == 1) {
+      for (int64_t i = 0; i < n; ++i) keys[i] = key_of<T, kDescending>(in[start + i]);
+    } else {
+      for (int64_t i = 0; i < n; ++i) keys[i] = key_of<T, kDescending>(in[(start + i) * a->inner]);
+    }
+    return n;
+  }
+  static MO_INLINE bool any_below(const Key* keys, int64_t n, Key bound) {
+    Key any = 0;
+    for (int64_t i = 0; i < n; ++i) any |= keys[i] < bound;
+    return any != 0;
+  }
   // The ranks [0, last), last <= kKept. Most keys are larger than all that are kept, and a look at many of
   // them passes.
   void select_few(int64_t line) const {
@@ -157,18 +174,8 @@ struct Sort {
     int64_t count = 0;
     Key keys[kKeysAtOnce];
     for (int64_t start = 0; start < a->n; start += kKeysAtOnce) {
-      const int64_t n = a->n - start < kKeysAtOnce ? a->n - start : kKeysAtOnce;
-      if (a->inner == 1) {
-        for (int64_t i = 0; i < n; ++i) keys[i] = key_of<T, kDescending>(in[start + i]);
-      } else {
-        for (int64_t i = 0; i < n; ++i) keys[i] = key_of<T, kDescending>(in[(start + i) * a->inner]);
-      }
-      if (count == wanted) {
-        const Key worst = kept[count - 1].key;
-        Key any = 0;
-        for (int64_t i = 0; i < n; ++i) any |= keys[i] < worst;
-        if (!any) continue;
-      }
+      const int64_t n = keys_from(in, start, keys);
+      if (count == wanted && !any_below(keys, n, kept[count - 1].key)) continue;
       for (int64_t i = 0; i < n; ++i) {
         if (count == wanted && keys[i] >= kept[count - 1].key) continue;
         int64_t k = count < wanted ? count++ : count - 1;
@@ -178,9 +185,36 @@ struct Sort {
     }
     for (int64_t i = a->first; i < wanted; ++i) write(line, i - a->first, kept[i].index, in);
   }
+  // The ranks [0, last) where those are a small part of the line: what is smaller than the last of the best
+  // so far is collected, and cut to the best again when it is many.
+  void select_part(int64_t line, int slot) const {
+    const T* in = line_at(line);
+    Item *const items = this->items(slot), *const other = items + a->n;
+    const int64_t wanted = a->last, room = 2 * wanted + kSpare;
+    int64_t count = 0;
+    bool bounded = false;
+    Key keys[kKeysAtOnce], bound = 0;
+    for (int64_t start = 0; start < a->n; start += kKeysAtOnce) {
+      const int64_t n = keys_from(in, start, keys);
+      if (bounded && !any_below(keys, n, bound)) continue;
+      for (int64_t i = 0; i < n; ++i) {
+        items[count] = {keys[i], static_cast<uint32_t>(start + i)};
+        count += !bounded || keys[i] < bound;
+      }
+      if (count <= room) continue;
+      const Item* sorted = by_digits(items, other, count);
+      if (sorted != items) __builtin_memcpy(items, sorted, static_cast<uint64_t>(wanted) * sizeof(Item));
+      count = wanted;
+      bound = items[wanted - 1].key;
+      bounded = true;
+    }
+    const Item* sorted = by_digits(items, other, count);
+    for (int64_t i = a->first; i < wanted; ++i) write(line, i - a->first, sorted[i].index, in);
+  }
   // The ranks [first, last) alone.
   void select(int64_t line, int slot) const {
     if (a->last <= kKept) return select_few(line);
+    if (8 * a->last + 4 * kSpare <= a->n) return select_part(line, slot);
     const T* in = line_at(line);
     Item *items = this->items(slot), *other = items + a->n;
     int64_t smaller;
@@ -227,8 +261,13 @@ struct Sort {
   }
   static void make_task(void* context, int64_t chunk, int) {
     const Sort& s = *static_cast<const Sort*>(context);
-    for (int64_t i = chunk * kSortChunk; i < s.chunk_end(chunk); ++i)
+    const Key first = key_of<T, kDescending>(s.x[0]);
+    Key differs = 0;
+    for (int64_t i = chunk * kSortChunk; i < s.chunk_end(chunk); ++i) {
       s.from[i] = {key_of<T, kDescending>(s.x[i * s.a->inner]), static_cast<uint32_t>(i)};
+      differs |= s.from[i].key ^ first;
+    }
+    s.counts[chunk] = static_cast<int64_t>(differs);
   }
   static void count_task(void* context, int64_t chunk, int) {
     const Sort& s = *static_cast<const Sort*>(context);
@@ -255,20 +294,19 @@ struct Sort {
     to = from + a->n;
     counts = reinterpret_cast<int64_t*>(static_cast<char*>(run->scratch) + run->threads * item_bytes());
     run->parallel(run, chunks, make_task, this);
+    Key differs = 0;
+    for (int64_t c = 0; c < chunks; ++c) differs |= static_cast<Key>(counts[c]);
     for (digit = 0; digit < kBytes; ++digit) {
+      if (digit_of(differs, digit) == 0) continue;
       run->parallel(run, chunks, count_task, this);
       int64_t total = 0;
-      bool alike = false;
       for (int64_t d = 0; d < kSortDigits; ++d) {
-        const int64_t before = total;
         for (int64_t c = 0; c < chunks; ++c) {
           const int64_t here = counts[c * kSortDigits + d];
           counts[c * kSortDigits + d] = total;
           total += here;
         }
-        alike |= total - before == a->n;
       }
-      if (alike) continue;
       run->parallel(run, chunks, move_task, this);
       Item* swap = from;
       from = to;

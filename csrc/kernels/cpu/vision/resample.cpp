@@ -58,6 +58,7 @@ struct Resample {
   Taps1<C> rows, columns;
   C* buffers;  // for each slot as much as ResampleArgs says
   int64_t per_slot, per_task;
+  bool pairs;  // outputs 2 c and 2 c + 1 of a row are both column c
 
   static void task(void* context, int64_t task, int slot) {
     const auto& s = *static_cast<const Resample*>(context);
@@ -116,6 +117,39 @@ struct Resample {
       }
     }
   }
+  // row, a gradient of outputs, spread along one row of the input, which is added to `out`.
+  void spread_row(const C* row, C* out) const {
+    const ResampleDim& w = a->columns;
+    if (pairs) {
+      for (int64_t c = 0; c < w.size; ++c) out[c] += row[2 * c] + row[2 * c + 1];
+      return;
+    }
+    for (int64_t j = 0; j < w.out; ++j) {
+      C* to = out + columns.first[j];
+      const C* weight = columns.weight + j * columns.taps;
+      for (int64_t k = 0; k < columns.count[j]; ++k) to[k] += weight[k] * row[j];
+    }
+  }
+  // Where there are more rows of output than of input, the transpose a plane at a time: the rows of outputs
+  // that a row of the input goes to are blended, then spread along it. Their taps start in order.
+  static void grad_rows_first(void* context, int64_t plane, int slot) {
+    const auto& s = *static_cast<const Resample*>(context);
+    const ResampleDim &h = s.a->rows, &w = s.a->columns;
+    C* blended = s.buffers + slot * s.per_slot;
+    const C* in = static_cast<const C*>(s.a->in) + plane * h.out * w.out;
+    C* out = static_cast<C*>(s.a->out) + plane * h.size * w.size;
+    int64_t first = 0;
+    for (int64_t r = 0; r < h.size; ++r, out += w.size) {
+      for (int64_t c = 0; c < w.out; ++c) blended[c] = 0;
+      for (int64_t c = 0; c < w.size; ++c) out[c] = 0;
+      while (first < h.out && s.rows.first[first] + s.rows.count[first] <= r) ++first;
+      for (int64_t i = first; i < h.out && s.rows.first[i] <= r; ++i) {
+        const int64_t k = r - s.rows.first[i];
+        if (k < s.rows.count[i]) add_row(in + i * w.out, s.rows.weight[i * s.rows.taps + k], w.out, blended);
+      }
+      s.spread_row(blended, out);
+    }
+  }
   // The transpose, a plane at a time: each row of `in` is spread along one row, which goes to its taps.
   static void grad_task(void* context, int64_t plane, int slot) {
     const auto& s = *static_cast<const Resample*>(context);
@@ -128,11 +162,7 @@ struct Resample {
       const C* row = in;
       if (w.mode != kResampleCopy) {
         for (int64_t c = 0; c < w.size; ++c) buffer[c] = 0;
-        for (int64_t j = 0; j < w.out; ++j) {
-          C* to = buffer + s.columns.first[j];
-          const C* weight = s.columns.weight + j * s.columns.taps;
-          for (int64_t k = 0; k < s.columns.count[j]; ++k) to[k] += weight[k] * in[j];
-        }
+        s.spread_row(in, buffer);
         row = buffer;
       }
       for (int64_t k = 0; k < s.rows.count[i]; ++k)
@@ -152,11 +182,17 @@ struct Resample {
                Taps1<C>(w, second),
                reinterpret_cast<C*>(second + Taps1<C>::bytes(w)),
                per_slot,
-               cost < kResampleTask ? kResampleTask / cost : 1};
+               cost < kResampleTask ? kResampleTask / cost : 1,
+               false};
     fill_taps(h, s.rows);
     if (w.mode != kResampleCopy) fill_taps(w, s.columns);
+    const bool nearest = w.mode == kResampleNearest || w.mode == kResampleNearestExact;
+    s.pairs = nearest && w.out == 2 * w.size;
+    for (int64_t j = 0; j < w.out && s.pairs; ++j) s.pairs = s.columns.first[j] == j / 2;
     const int64_t tasks = (args->planes * h.out + s.per_task - 1) / s.per_task;
-    if (kGrad)
+    if (kGrad && h.out > h.size && w.mode != kResampleCopy)
+      run->parallel(run, args->planes, grad_rows_first, &s);
+    else if (kGrad)
       run->parallel(run, args->planes, grad_task, &s);
     else if (h.out > h.size && h.taps <= kResampleRows && w.mode != kResampleCopy)
       run->parallel(run, tasks, columns_first, &s);
