@@ -103,7 +103,7 @@ def _make(name: str, texts: tuple[str, ...]) -> Callable[..., Tensor]:
     def loss(x: Tensor, y: Tensor, w: Tensor | None, p: float, reduction: str) -> Tensor:
         a, b = tensor_arg(name, x), tensor_arg(name, y, "target")
         c = None if w is None else tensor_arg(name, w)
-        if a.shape != b.shape or a.dtype is not b.dtype or not (c is None or _C.same_spec(a, c)):
+        if not _alike(a, b) or not (c is None or _alike(a, c)):
             x, y, w = _aligned(x, y, w)
             a, b, c = x._array, y._array, None if w is None else w._array
         if not a.dtype.is_floating_point:
@@ -115,6 +115,10 @@ def _make(name: str, texts: tuple[str, ...]) -> Callable[..., Tensor]:
         return Tensor(out, True, Node(op, edges, (a, b, c), (p, reduction)))
 
     return loss
+
+
+def _alike(a: Any, b: Any) -> bool:
+    return a.shape == b.shape and a.dtype is b.dtype
 
 
 def _aligned(*operands: Tensor | None) -> tuple[Any, ...]:
