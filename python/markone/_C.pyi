@@ -579,7 +579,7 @@ float32: _DType
 float64: _DType
 int32: _DType
 int64: _DType
-modes: Modes
 loss_formulas: builtins.dict[builtins.str, typing.Any]
+modes: Modes
 uint8: _DType
 unary_derivatives: builtins.dict[builtins.str, typing.Any]
