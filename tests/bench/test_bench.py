@@ -42,6 +42,14 @@ def test_vgg16_has_its_shapes():
     assert found["vgg16_fc6"].weights[0].shape == (4096, 25088)
 
 
+def test_torch_compile_is_timed_where_it_is_named():
+    step = next(c for c in cases.group_cases("step") if c.name == "elman_4_4_1_t20")
+    assert "torch_compile" in compare.PEERS and "torch_compile" not in compare.Settings().peers
+    assert compare.peer_takes("torch_compile", step)
+    assert not compare.peer_takes("torch_compile", cases.group_cases("matmul")[0])
+    build("markone", step)[0]()
+
+
 # One cheap case of each group, by name.
 TINY = {
     "matmul": "square64", "conv": "lenet_c1_b1", "pool": "lenet_s2", "norm": "layer_512",

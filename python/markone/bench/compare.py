@@ -20,7 +20,15 @@ from markone.bench.work import Work, work_of
 __all__ = ["PEERS", "Peer", "Result", "Settings", "Workers", "compare", "installed", "peer_takes"]
 
 # What each peer is imported as; a peer that is not installed is left out.
-PEERS = {"torch": "torch", "onnxruntime": "onnxruntime", "jax": "jax", "numpy": "numpy"}
+PEERS = {
+    "torch": "torch",
+    "torch_compile": "torch",
+    "onnxruntime": "onnxruntime",
+    "jax": "jax",
+    "numpy": "numpy",
+}
+# torch.compile takes half a minute a case and a C++ compiler: it is timed where it is asked for by name.
+_BY_NAME = ("torch_compile",)
 # A pause before each turn, in which the idle threads of the library before it stop spinning.
 _PAUSE = 0.002
 
@@ -35,7 +43,7 @@ class Settings:
     rounds: int = 15
     seconds: float = 0.05  # of a turn, about
     warm: float = 0.2
-    peers: tuple[str, ...] = tuple(PEERS)
+    peers: tuple[str, ...] = tuple(name for name in PEERS if name not in _BY_NAME)
     # "wall", or "cpu": the processor time of the process, which other processes' turns do not lengthen.
     clock: str = "wall"
 
@@ -156,6 +164,8 @@ def peer_takes(library: str, case: Case) -> bool:
     """Whether the peer knows the case at all; one that does not is not mentioned."""
     if library == "torch":
         return case.fn not in ("trainer",)
+    if library == "torch_compile":
+        return case.fn in ("training_step", "inference")
     from markone.bench.others import known
 
     return known(library, case)

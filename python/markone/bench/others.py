@@ -165,7 +165,7 @@ def known(library: str, case: Case) -> bool:
         plain = "other" not in case.args  # a number is no input of a node
         return case.which == "forward" and case.fn in ONNX and one_way and plain
     if case.fn in _IN_JAX_ONLY:
-        return "charlstm" not in case.args
+        return True
     if case.which == "graph" or case.group == "overhead":
         return False
     from markone.bench.peer_jax import JAX_NAMES

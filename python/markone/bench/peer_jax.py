@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -136,11 +137,11 @@ def _layers(args: dict[str, Any]) -> list[tuple[str, dict[str, Any], list[int], 
     return found[:-1]
 
 
-def _network(case: Case, rng: np.random.Generator) -> Callable[[], Any]:
-    import jax
+def _feedforward(args: dict[str, Any], rng: np.random.Generator) -> tuple[Any, Callable[[Any, Any], Any]]:
+    """(parameters, forward) of a network of layers."""
     import jax.numpy as jnp
 
-    layers = _layers(case.args)
+    layers = _layers(args)
     parameters = []
     for kind, options, shape, out in layers:
         if kind in ("conv", "linear"):
@@ -165,6 +166,61 @@ def _network(case: Case, rng: np.random.Generator) -> Callable[[], Any]:
                 x = jnp.tanh(x) if kind == "tanh" else jnp.maximum(x, 0)
         return x
 
+    return parameters, forward
+
+
+def _sequence(args: dict[str, Any], rng: np.random.Generator) -> tuple[Any, Callable[[Any, Any], Any]]:
+    """(parameters, forward) of recurrent layers over x [T, B, features] and a linear layer; the input's
+    product is taken out of the loop."""
+    import jax
+    import jax.numpy as jnp
+
+    table: Any = None
+    if "charlstm" in args:
+        characters, hidden, count = args["charlstm"]
+        features, out, gates = hidden, characters, 4
+        table = jnp.asarray(rng.standard_normal((characters, hidden)), jnp.float32)
+    else:
+        (features, hidden, out), count, gates = args["elman"], 1, 1
+
+    def weight(rows: int, columns: int) -> Any:
+        return jnp.asarray(rng.uniform(-1, 1, (rows, columns)) / np.sqrt(columns), jnp.float32)
+
+    layers = [
+        (weight(gates * hidden, features), weight(gates * hidden, hidden), jnp.zeros(gates * hidden))
+        for _ in range(count)
+    ]
+
+    def cell(recurrent: Any, state: Any, from_input: Any) -> Any:
+        h, c = state
+        z = from_input + h @ recurrent.T
+        if gates == 1:
+            h = jnp.tanh(z)
+        else:
+            i, f, g, o = jnp.split(z, 4, axis=-1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+            h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), h
+
+    def forward(parameters: Any, x: Any) -> Any:
+        table, layers, (last, bias) = parameters
+        if table is not None:
+            x = table[x]
+        for inputs, recurrent, shift in layers:
+            zeros = jnp.zeros((x.shape[1], hidden))
+            _, x = jax.lax.scan(functools.partial(cell, recurrent), (zeros, zeros), x @ inputs.T + shift)
+        y = x @ last.T + bias
+        return y if table is None else y.reshape(-1, out)
+
+    return (table, layers, (weight(out, hidden), jnp.zeros(out))), forward
+
+
+def _network(case: Case, rng: np.random.Generator) -> Callable[[], Any]:
+    import jax
+    import jax.numpy as jnp
+
+    recurrent = "charlstm" in case.args or "elman" in case.args
+    parameters, forward = (_sequence if recurrent else _feedforward)(case.args, rng)
     tensors = [jax.device_put(values(s, rng)) for s in case.inputs]
     if case.fn == "inference":
         compiled = jax.jit(forward)

@@ -88,16 +88,21 @@ def _copy(lib: Any, case: Case, device: str) -> Prepared:
 # -- Networks
 
 
-def _inference(lib: Any, case: Case, device: str) -> Prepared:
+def _inference(compiled: Callable[[Any], bool]) -> Callable[[Any, Case, str], Prepared]:
     """A network's forward pass in evaluation mode without a graph."""
-    model = sequential(lib, case.args["network"]).to(device).eval()
-    x = _tensor(lib, values(case.inputs[0], np.random.default_rng(0)), device)
 
-    def call() -> Any:
-        with lib.no_grad():
-            return model(x)
+    def make(lib: Any, case: Case, device: str) -> Prepared:
+        model = sequential(lib, case.args["network"]).to(device).eval()
+        x = _tensor(lib, values(case.inputs[0], np.random.default_rng(0)), device)
+        forward = lib.compile(model) if compiled(lib) else model
 
-    return Prepared(call)
+        def call() -> Any:
+            with lib.no_grad():
+                return forward(x)
+
+        return Prepared(call)
+
+    return make
 
 
 def _charlstm(lib: Any, characters: int, hidden: int, layers: int) -> Any:
@@ -116,12 +121,29 @@ def _charlstm(lib: Any, characters: int, hidden: int, layers: int) -> Any:
     return CharLSTM()
 
 
+def _elman(lib: Any, features: int, hidden: int, out: int) -> Any:
+    """A number at each step of a sequence [T, B, features], by a plain recurrent layer (Elman 1990)."""
+
+    class Elman(lib.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn = lib.nn.RNN(features, hidden)
+            self.out = lib.nn.Linear(hidden, out)
+
+        def forward(self, x: Any) -> Any:
+            return self.out(self.rnn(x)[0])
+
+    return Elman()
+
+
 def _model(lib: Any, args: dict[str, Any]) -> Any:
     nn = lib.nn
     if "network" in args:
         return sequential(lib, args["network"])
     if "charlstm" in args:
         return _charlstm(lib, *args["charlstm"])
+    if "elman" in args:
+        return _elman(lib, *args["elman"])
     layers: list[Any] = []
     for n_in, n_out in zip(args["mlp"], args["mlp"][1:]):
         layers += [nn.Linear(n_in, n_out), nn.Tanh() if args["activation"] == "tanh" else nn.ReLU()]
@@ -143,16 +165,22 @@ def _step_of(lib: Any, args: dict[str, Any], device: str) -> Callable[[Any, Any]
     return step
 
 
-def _training_step(lib: Any, case: Case, device: str) -> Prepared:
+def _training_step(compiled: Callable[[Any], bool]) -> Callable[[Any, Case, str], Prepared]:
     """Forward, loss, backward, optimiser on one batch; inputs are the batch and its target."""
-    rng = np.random.default_rng(0)
-    x, target = (_tensor(lib, values(s, rng), device) for s in case.inputs)
-    step = _step_of(lib, case.args, device)
 
-    def call() -> None:
-        step(x, target)
+    def make(lib: Any, case: Case, device: str) -> Prepared:
+        rng = np.random.default_rng(0)
+        x, target = (_tensor(lib, values(s, rng), device) for s in case.inputs)
+        step = _step_of(lib, case.args, device)
+        if compiled(lib):
+            step = lib.compile(step)
 
-    return Prepared(call)
+        def call() -> None:
+            step(x, target)
+
+        return Prepared(call)
+
+    return make
 
 
 def _epoch(lib: Any, case: Case, device: str) -> Prepared:
@@ -205,6 +233,18 @@ def _interpreter(lib: Any, case: Case, device: str) -> Prepared:
     return Prepared(call)
 
 
+def _if_markone(lib: Any) -> bool:
+    return bool(lib.__name__ == "markone")
+
+
+def _never(lib: Any) -> bool:
+    return False
+
+
+def _always(lib: Any) -> bool:
+    return True
+
+
 PROGRAMS: dict[str, Callable[[Any, Case, str], Prepared]] = {
     "lstm": _recurrent("LSTM"),
     "gru": _recurrent("GRU"),
@@ -215,8 +255,13 @@ PROGRAMS: dict[str, Callable[[Any, Case, str], Prepared]] = {
     "stack": _join("stack"),
     "getitem": _getitem,
     "contiguous": _copy,
-    "inference": _inference,
-    "training_step": _training_step,
+    # markone's is compiled and PyTorch's is not, as most people use them; then both ways for either.
+    "inference": _inference(_if_markone),
+    "uncompiled_inference": _inference(_never),
+    "compiled_inference": _inference(_always),
+    "training_step": _training_step(_if_markone),
+    "uncompiled_training_step": _training_step(_never),
+    "compiled_training_step": _training_step(_always),
     "epoch": _epoch,
     "trainer": _trainer,
     "import": _import,

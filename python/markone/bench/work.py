@@ -89,6 +89,12 @@ def _saved(case: Case, inputs: float, out: float) -> float:
     return inputs
 
 
+# Programs of many operations, whose time says enough.
+_UNCOUNTED = (
+    "inference", "uncompiled_inference", "training_step", "uncompiled_training_step", "epoch", "trainer",
+    "import", "import_module",
+)  # fmt: skip
+
 # How often a pass does the forward pass's arithmetic.
 _TIMES = {"forward": 1, "graph": 1, "input_grad": 1, "weight_grad": 1, "backward": 2, "step": 3}
 
@@ -100,7 +106,7 @@ def work_of(case: Case, out: tuple[int, ...]) -> Work:
     weights = float(sum(s.bytes for s in case.weights))
     if case.streams:
         return Work(0.0, case.streams[0] * weights, case.streams[1] * weights, in_place=True)
-    if case.fn in ("inference", "training_step", "epoch", "trainer", "import", "import_module"):
+    if case.fn in _UNCOUNTED:
         return Work(0.0, 0.0, 0.0)
     result, wanted = 4.0 * prod(out), float(sum(s.bytes for s in case.inputs if s.grad and not s.integer))
     if case.fn in ("nn.functional.embedding", "index_select", "getitem"):  # reads only the rows that it takes

@@ -15,6 +15,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TextIO
 
 from markone.bench.case import Case
@@ -34,13 +35,17 @@ def _builder(library: str) -> Callable[[Case, str], tuple[Callable[[], Any], Any
         from markone.bench.build import build
 
         return lambda case, device: build(library, case, device)
+    if library == "torch_compile":
+        from markone.bench.build import build
+
+        return lambda case, device: build("torch", replace(case, fn=f"compiled_{case.fn}"), device)
     peer: Any = importlib.import_module(f"markone.bench.peer_{library}")
     return lambda case, device: (peer.build(case), None)
 
 
 def _set_threads(library: str, threads: int) -> None:
-    if library in ("markone", "torch"):
-        lib: Any = importlib.import_module(library)
+    if library in ("markone", "torch", "torch_compile"):
+        lib: Any = importlib.import_module(library.removesuffix("_compile"))
         lib.set_num_threads(threads)
     if library == "jax" and hasattr(os, "sched_setaffinity"):
         # XLA has no number of threads to set: it takes the cores that it may use.
