@@ -17,6 +17,7 @@ void bind_vision(py::module_& m) {
         py::arg("align_corners") = false);
   m.def("grid_sample_grid_grad", &grid_sample_grid_grad, py::arg("g"), py::arg("x"), py::arg("grid"),
         py::arg("mode") = "bilinear", py::arg("padding_mode") = "zeros", py::arg("align_corners") = false);
+  m.def("pad", &pad, py::arg("x"), py::arg("mode"), py::arg("sides"));
   m.def(
       "nms",
       [](const Array& boxes, const Array& order, const std::optional<Array>& groups, double threshold) {

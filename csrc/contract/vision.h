@@ -1,4 +1,4 @@
-// Resampling, sampling at given places, and boxes.
+// Resampling, sampling at given places, padding from the image itself, and boxes.
 #pragma once
 #include <cstdint>
 
@@ -50,6 +50,20 @@ struct GridSampleArgs {
   void* out;         // y [batch, channels, places]; or the gradient of x, or that of the grid
 };
 
+// Each dimension of [planes, size 0, size 1, size 2] grows by `before` and `after`, with what its own
+// elements are when they go on mirrored without the border (at most size - 1), as the border, or from the
+// other end (at most size). Elements of any type of `bytes` bytes.
+enum : int64_t { kPadReflect, kPadReplicate, kPadCircular };
+struct PadDim {
+  int64_t size, before, after;
+};
+struct PadArgs {
+  int64_t planes, mode, bytes;
+  PadDim dim[3];
+  const void* in;
+  void* out;
+};
+
 // Non-maximum suppression. keep[i] is 1 where box order[i] overlaps no kept box before it (of its group) by
 // more than `threshold` of their union. Boxes are x1, y1, x2, y2. Scratch: 5 * count elements.
 struct NmsArgs {
@@ -78,6 +92,7 @@ struct RoiArgs {
 };
 
 struct VisionKernels {
+  Entry<PadArgs> pad;
   Entry<ResampleArgs> resample[kDTypeCount];
   Entry<ResampleArgs> resample_grad[kDTypeCount];
   Entry<GridSampleArgs> grid_sample[kDTypeCount];

@@ -2,6 +2,7 @@
 #include "contract/vision.h"
 
 #include "kernels/common/grid.h"
+#include "kernels/common/pad.h"
 #include "kernels/common/resample.h"
 #include "kernels/common/roi.h"
 
@@ -100,6 +101,21 @@ void roi_pool_grad(const RoiArgs* a, const Run* run) {
   for (int64_t plane = 0; plane < a->batch * a->channels; ++plane) pool_gradient<T>(*a, plane, run);
 }
 
+void pad(const PadArgs* a, const Run*) {
+  const PadDim &d = a->dim[0], &h = a->dim[1], &w = a->dim[2];
+  char* out = static_cast<char*>(a->out);
+  for (int64_t plane = 0; plane < a->planes; ++plane)
+    for (int64_t i = 0; i < padded_size(d); ++i)
+      for (int64_t j = 0; j < padded_size(h); ++j)
+        for (int64_t k = 0; k < padded_size(w); ++k, out += a->bytes) {
+          const int64_t row =
+              (plane * d.size + pad_source(d, a->mode, i)) * h.size + pad_source(h, a->mode, j);
+          const int64_t from = row * w.size + pad_source(w, a->mode, k);
+          const char* in = static_cast<const char*>(a->in) + from * a->bytes;
+          for (int64_t b = 0; b < a->bytes; ++b) out[b] = in[b];
+        }
+}
+
 template <class T>
 void fill(VisionKernels* table, DType type, bool f32) {
   table->resample[type] = {resample<T>, f32 ? "resample_f32_ref" : "resample_f64_ref"};
@@ -120,6 +136,7 @@ void fill(VisionKernels* table, DType type, bool f32) {
 }  // namespace
 
 void fill_vision(VisionKernels* table) {
+  table->pad = {pad, "pad_ref"};
   fill<float>(table, kF32, true);
   fill<double>(table, kF64, false);
 }

@@ -16,11 +16,11 @@ from .shape import narrow, pad_constant, permute, reshape, unsqueeze
 HELPERS = "pad unfold fold locally_connected1d locally_connected2d"
 
 
-# -- padding from the image itself
+# -- padding from the image itself: one native call
 #
-# One dimension after the other: the image is copied to the middle, then each side from slices of the middle.
-# (mode, before, after, size) gives the copies as (target, source) pairs of ranges (start, stop, step) in the
-# padded dimension.
+# Its gradient goes back one dimension after the other, as if each had been padded alone: the middle, and each
+# side added to where it came from. (mode, before, after, size) gives the sides as (target, source) pairs of
+# ranges (start, stop, step) in the padded dimension.
 
 _Range = tuple[int, int, int]
 
@@ -36,29 +36,6 @@ def _sides(mode: str, before: int, after: int, size: int) -> list[tuple[_Range, 
             (right, (end - 1 - after, end - 1, -1)),
         ]
     return [(left, (first, first + 1, 0)), (right, (end - 1, end, 0))]
-
-
-def _range(array: Any, dim: int, r: _Range, length: int) -> Any:
-    """The slice, backwards where the step is -1, one element repeated where it is 0."""
-    view = array.slice(dim, r[0], r[1], 1)
-    if r[2] < 0:
-        return view.flip([dim])
-    if r[2] == 0:
-        return view.expand([length if d == dim else n for d, n in enumerate(view.shape)])
-    return view
-
-
-def _pad_one(x: Any, mode: str, dim: int, before: int, after: int) -> Any:
-    shape = list(x.shape)
-    size = shape[dim]
-    shape[dim] += before + after
-    out = _C.empty(tuple(shape), x.dtype)
-    _C.copy_into(out.slice(dim, before, before + size, 1), x)
-    for target, source in _sides(mode, before, after, size):
-        length = target[1] - target[0]
-        if length:
-            _C.copy_into(out.slice(dim, target[0], target[1], 1), _range(out, dim, source, length))
-    return out
 
 
 def _pad_one_transposed(g: Any, mode: str, dim: int, before: int, after: int) -> Any:
@@ -78,7 +55,15 @@ def _pad_one_transposed(g: Any, mode: str, dim: int, before: int, after: int) ->
     return out
 
 
-_PAD = Linear("pad", _pad_one, _pad_one_transposed)
+def _pad_transposed(g: Any, mode: str, sides: tuple[int, ...]) -> Any:
+    for i in range(len(sides) // 2 - 1, -1, -1):
+        before, after = sides[2 * i : 2 * i + 2]
+        if before or after:
+            g = _pad_one_transposed(g, mode, g.ndim - 1 - i, before, after)
+    return g
+
+
+_PAD = Linear("pad", _C.pad, _pad_transposed)
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
@@ -126,9 +111,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         cut = max(-before, 0), max(-after, 0)
         if any(cut):
             input = narrow(input, dim, cut[0], x.shape[dim] - sum(cut))
-        if before > 0 or after > 0:
-            input = _PAD(input, (mode, dim, max(before, 0), max(after, 0)))
-    return input
+    added = tuple(max(n, 0) for n in sides)
+    return _PAD(input, (mode, added)) if any(added) else input
 
 
 def _check_sides(size: int, dim: int, before: int, after: int, mode: str) -> None:

@@ -100,7 +100,8 @@ void transpose_chunk(void* context, int64_t chunk, int) {
 template <class T>
 bool copy_transposed(const CopyArgs* args, const Run* run) {
   const int64_t last = args->ndim - 1;
-  if (last == 0 || args->out_stride[last] != 1 || args->in_stride[last] == 1) return false;
+  if (last == 0 || args->out_stride[last] != 1 || args->in_stride[last] == 1 || args->in_stride[last] == 0)
+    return false;
   int64_t fast = -1, outer = 1;
   for (int64_t d = 0; d < last; ++d) {
     if (args->in_stride[d] == 1 && fast < 0 && args->shape[d] >= 4) {
@@ -114,6 +115,72 @@ bool copy_transposed(const CopyArgs* args, const Run* run) {
                      (args->shape[last] + kTile - 1) / kTile, 0};
   c.tiles = outer * c.fast_tiles * c.last_tiles;
   run->parallel(run, (c.tiles + kTilesPerChunk - 1) / kTilesPerChunk, transpose_chunk<T>, &c);
+  return true;
+}
+
+// Lines along the last dimension, in which the output lies in memory.
+constexpr int64_t kLineTask = 16384;  // elements that one task takes, about
+constexpr int64_t kShortLine = 8;     // lines shorter than this are not worth their start
+
+struct LineContext {
+  const CopyArgs* args;
+  int64_t lines, pieces, per_task;  // a line has so many pieces of at most kLineTask elements
+};
+
+template <class T>
+MO_INLINE void copy_line(T* __restrict to, const T* __restrict from, int64_t step, int64_t n) {
+  if (step == 1) {
+    __builtin_memcpy(to, from, static_cast<size_t>(n) * sizeof(T));
+  } else if (step == 0) {
+    const T value = *from;
+    for (int64_t i = 0; i < n; ++i) to[i] = value;
+  } else if (step == -1) {
+    for (int64_t i = 0; i < n; ++i) to[i] = from[-i];
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[i] = from[i * step];
+  }
+}
+
+template <class T>
+void line_task(void* context, int64_t task, int) {
+  const auto& c = *static_cast<const LineContext*>(context);
+  const CopyArgs* args = c.args;
+  const int64_t last = args->ndim - 1, row = args->shape[last], step = args->in_stride[last];
+  const int64_t first = task * c.per_task;
+  const int64_t end = first + c.per_task < c.lines ? first + c.per_task : c.lines;
+  int64_t at[8], rest = first / c.pieces, piece = first % c.pieces, to = 0, from = 0;
+  for (int64_t d = last - 1; d >= 0; --d) {
+    at[d] = rest % args->shape[d];
+    rest /= args->shape[d];
+    to += at[d] * args->out_stride[d];
+    from += at[d] * args->in_stride[d];
+  }
+  for (int64_t line = first; line < end; ++line) {
+    const int64_t begin = piece * kLineTask;
+    copy_line(static_cast<T*>(args->out) + to + begin, static_cast<const T*>(args->in) + from + begin * step,
+              step, row - begin < kLineTask ? row - begin : kLineTask);
+    if (++piece < c.pieces) continue;
+    piece = 0;
+    for (int64_t d = last - 1; d >= 0; --d) {
+      to += args->out_stride[d];
+      from += args->in_stride[d];
+      if (++at[d] < args->shape[d]) break;
+      to -= at[d] * args->out_stride[d];
+      from -= at[d] * args->in_stride[d];
+      at[d] = 0;
+    }
+  }
+}
+
+// True where it was lines. What is one block of memory is left to the driver.
+template <class T>
+bool copy_lines(const CopyArgs* args, const Run* run) {
+  const int64_t last = args->ndim - 1, row = args->shape[last];
+  if (args->out_stride[last] != 1 || row < kShortLine || (last == 0 && args->in_stride[0] == 1)) return false;
+  LineContext c{args, (row + kLineTask - 1) / kLineTask, (row + kLineTask - 1) / kLineTask, 1};
+  for (int64_t d = 0; d < last; ++d) c.lines *= args->shape[d];
+  if (row < kLineTask) c.per_task = kLineTask / row;
+  run->parallel(run, (c.lines + c.per_task - 1) / c.per_task, line_task<T>, &c);
   return true;
 }
 
@@ -140,7 +207,7 @@ template <DType kType>
 void copy_same(const CopyArgs* args, const Run* run) {
   using T = typename TypeOf<kType>::type;
   using Raw = typename BitsOf<sizeof(T)>::type;
-  if (args->in && copy_transposed<Raw>(args, run)) return;
+  if (args->in && (copy_transposed<Raw>(args, run) || copy_lines<Raw>(args, run))) return;
   static constexpr Format f = kStored<T, kType>;
   static constexpr KernelSpec spec = {copy_block<Raw>, 1, {&f}, &f, false};
   copy_through(args, run, &spec);

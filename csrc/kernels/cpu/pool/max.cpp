@@ -12,7 +12,7 @@ struct MaxPool {
   const PoolArgs* a;
   C* scratch;
   int64_t per_task;
-  bool pairs;                         // windows of 2 x 2 without gaps, all of whose columns lie inside
+  bool pairs;  // windows of 2 columns and at most 2 rows without gaps, all of whose columns lie inside
   int64_t inside_first, inside_last;  // outputs of a row whose taps all lie inside, when stride_w is 1 or 2
 
   // One output by plain loops: the first maximum in row order, or the last NaN.
@@ -125,10 +125,12 @@ struct MaxPool {
   }
   void row_of_values(const C* x, const Taps& rows, C* padded, C* y) const {
     const PoolArgs& args = *a;
-    if (pairs && rows.last - rows.first == 2) {
-      const C* top = x + rows.start * args.w;
+    const int64_t count = rows.last - rows.first;
+    if (pairs && count > 0) {
+      // A row alone counts twice.
+      const C* top = x + (rows.start + rows.first) * args.w;
       row_2x2<V>(
-          top, top + args.w, args.out_w, y, [](V u, V v) { return max_or_nan(u, v); },
+          top, top + (count - 1) * args.w, args.out_w, y, [](V u, V v) { return max_or_nan(u, v); },
           [](V v, int64_t) { return v; });
       return;
     }
@@ -175,7 +177,8 @@ struct MaxPool {
     }
   }
   static void kernel(const PoolArgs* args, const Run* run) {
-    MaxPool s{args, static_cast<C*>(run->scratch), rows_per_task(*args), pairs_only(*args), 0, 0};
+    MaxPool s{args, static_cast<C*>(run->scratch), rows_per_task(*args), false, 0, 0};
+    s.pairs = args->kernel_h <= 2 && pairs_beside(*args);
     const int64_t reach = (args->kernel_w - 1) * args->dilation_w;
     s.inside_first = (args->pad_w + args->stride_w - 1) / args->stride_w;
     s.inside_last = args->w > reach ? (args->w - 1 - reach + args->pad_w) / args->stride_w + 1 : 0;

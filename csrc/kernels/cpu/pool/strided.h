@@ -130,10 +130,11 @@ MO_INLINE int64_t rows_per_task(const PoolArgs& a) {
   return cost < kPoolTask ? kPoolTask / (cost > 0 ? cost : 1) : 1;
 }
 
-// Windows of 2 x 2 without gaps or padding, all of whose columns lie inside.
-MO_INLINE bool pairs_only(const PoolArgs& a) {
-  return a.kernel_h == 2 && a.kernel_w == 2 && a.stride_w == 2 && a.pad_w == 0 && a.dilation_h == 1 &&
-         a.dilation_w == 1 && 2 * a.out_w <= a.w;
+// Windows of 2 columns without gaps or padding, all of whose columns lie inside.
+MO_INLINE bool pairs_beside(const PoolArgs& a) {
+  return a.kernel_w == 2 && a.stride_w == 2 && a.pad_w == 0 && a.dilation_h == 1 && a.dilation_w == 1 &&
+         2 * a.out_w <= a.w;
 }
+MO_INLINE bool pairs_only(const PoolArgs& a) { return a.kernel_h == 2 && pairs_beside(a); }
 
 MO_ISA_END

@@ -1,13 +1,10 @@
-// Sampling at given places, and boxes.
+// Boxes.
 #include "contract/vision.h"
 
-#include "kernels/common/grid.h"
 #include "kernels/common/roi.h"
 #include "kernels/cpu/vec.h"
 
 MO_ISA_BEGIN
-
-constexpr int64_t kGridTask = 256;  // places of a grid
 
 // Calls one(args, i, run) for i in [0, count), kEach of them a task.
 template <class Args, void (*kOne)(const Args&, int64_t, const Run*)>
@@ -23,22 +20,6 @@ struct ForEach {
   static void start(const Args* a, const Run* run, int64_t count, int64_t each) {
     ForEach s{a, run, count, each};
     run->parallel(run, (count + each - 1) / each, task, &s);
-  }
-};
-
-template <class T>
-struct Grid {
-  static void place(const GridSampleArgs& a, int64_t p, const Run*) { sample_place<T, T>(a, p); }
-  static void plane(const GridSampleArgs& a, int64_t i, const Run*) { spread_plane<T, T>(a, i); }
-  static void slope(const GridSampleArgs& a, int64_t p, const Run*) { grid_gradient<T, T>(a, p); }
-  static void forward(const GridSampleArgs* a, const Run* run) {
-    ForEach<GridSampleArgs, place>::start(a, run, a->batch * a->places, kGridTask);
-  }
-  static void input_grad(const GridSampleArgs* a, const Run* run) {
-    ForEach<GridSampleArgs, plane>::start(a, run, a->batch * a->channels, 1);
-  }
-  static void grid_grad(const GridSampleArgs* a, const Run* run) {
-    ForEach<GridSampleArgs, slope>::start(a, run, a->batch * a->places, kGridTask);
   }
 };
 
@@ -98,18 +79,14 @@ MO_ISA_END
 
 namespace markone::MARKONE_ISA {
 
+void fill_grid(VisionKernels* table);
+void fill_pad(VisionKernels* table);
 void fill_resample(VisionKernels* table);
 
 void fill_vision(VisionKernels* table) {
+  fill_grid(table);
+  fill_pad(table);
   fill_resample(table);
-  table->grid_sample[kF32] = {Grid<float>::forward, MO_KERNEL_NAME("grid_sample_f32")};
-  table->grid_sample[kF64] = {Grid<double>::forward, MO_KERNEL_NAME("grid_sample_f64")};
-  table->grid_sample_input_grad[kF32] = {Grid<float>::input_grad,
-                                         MO_KERNEL_NAME("grid_sample_input_grad_f32")};
-  table->grid_sample_input_grad[kF64] = {Grid<double>::input_grad,
-                                         MO_KERNEL_NAME("grid_sample_input_grad_f64")};
-  table->grid_sample_grid_grad[kF32] = {Grid<float>::grid_grad, MO_KERNEL_NAME("grid_sample_grid_grad_f32")};
-  table->grid_sample_grid_grad[kF64] = {Grid<double>::grid_grad, MO_KERNEL_NAME("grid_sample_grid_grad_f64")};
   table->nms[kF32] = {nms<float>, MO_KERNEL_NAME("nms_f32")};
   table->nms[kF64] = {nms<double>, MO_KERNEL_NAME("nms_f64")};
   using F = Roi<float>;
