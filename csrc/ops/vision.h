@@ -28,8 +28,8 @@ Array grid_sample_input_grad(const Array& g, const Array& grid, const Dims& inpu
 Array grid_sample_grid_grad(const Array& g, const Array& x, const Array& grid, const std::string& mode,
                             const std::string& padding_mode, bool align_corners);
 
-// x: [..., one to three dimensions], which grow by before, after of the last one, then of the one before it ...
-// (numbers not negative). mode: reflect, replicate, circular.
+// x: [..., one to three dimensions], which grow by before, after of the last one, then of the one before it
+// ... (numbers not negative). mode: reflect, replicate, circular.
 Array pad(const Array& x, const std::string& mode, const Dims& sides);
 
 // Which boxes are kept, in the order given: bool [n]. boxes [n, 4]; order int64 [n]; groups int64 [n] or

@@ -11,17 +11,90 @@ constexpr int64_t kGridTask = 4;       // blocks
 constexpr int64_t kGridChannels = 32;  // whose gradients one task takes, at most
 constexpr int64_t kGridTasks = 16;     // as many are wanted
 
-// The taps of up to kGridBlock places of one image, tap by tap. Outside the image: element -1, weight 0.
-template <class T, bool kSlopes>
-struct GridTapBlock {
-  int32_t at[16][kGridBlock];
-  T weight[16][kGridBlock];
-  T slope[kSlopes ? 3 : 1][16][kGridBlock];
-  bool inside;  // all of them
+// x[at[i]] for a vector of i; 0 where at[i] is negative.
+#if defined(MARKONE_ISA_avx512)
+MO_INLINE VecF gather(const float* x, const int32_t* at) {
+  const __m512i i = _mm512_loadu_si512(at);
+  return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), _mm512_cmpge_epi32_mask(i, _mm512_setzero_si512()), i,
+                                  x, 4);
+}
+MO_INLINE VecD gather(const double* x, const int32_t* at) {
+  const __m256i i = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+  return _mm512_mask_i32gather_pd(_mm512_setzero_pd(), _mm256_cmpge_epi32_mask(i, _mm256_setzero_si256()), i,
+                                  x, 8);
+}
+#elif defined(MARKONE_ISA_avx2)
+MO_INLINE VecF gather(const float* x, const int32_t* at) {
+  const __m256i i = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+  const __m256i wanted = _mm256_xor_si256(i, _mm256_set1_epi32(-1));
+  return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), x, i, _mm256_castsi256_ps(wanted), 4);
+}
+MO_INLINE VecD gather(const double* x, const int32_t* at) {
+  const __m128i i = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  const __m256i wanted = _mm256_cvtepi32_epi64(_mm_xor_si128(i, _mm_set1_epi32(-1)));
+  return _mm256_mask_i32gather_pd(_mm256_setzero_pd(), x, i, _mm256_castsi256_pd(wanted), 8);
+}
+#else
+template <class T>
+MO_INLINE Vec<T> gather(const T* x, const int32_t* at) {
+  T found[Vec<T>::kLanes];
+  for (int i = 0; i < Vec<T>::kLanes; ++i) found[i] = at[i] < 0 ? T(0) : x[at[i]];
+  return Vec<T>::load(found);
+}
+#endif
 
+// The taps of up to kGridBlock places of one image, tap by tap. Outside the image: element -1, weight 0.
+template <class T, int kTaps, bool kSlopes>
+struct GridTapBlock {
+  int32_t at[kTaps][kGridBlock];
+  T weight[kTaps][kGridBlock];
+  T slope[kSlopes ? 3 : 1][kTaps][kGridBlock];
+
+  // The two taps of a dimension, as grid_axis gives them for bilinear sampling that pads with zeros.
+  struct Pair {
+    int32_t at[2];
+    T weight[2];
+  };
+  static MO_INLINE Pair pair(const GridSampleArgs& a, int64_t size_, T coordinate) {
+    const auto size = static_cast<int32_t>(size_);
+    const T x = a.align_corners ? (coordinate + 1) / 2 * static_cast<T>(size - 1)
+                                : ((coordinate + 1) * static_cast<T>(size) - 1) / 2;
+    const T low = sizeof(T) == 4 ? static_cast<T>(__builtin_floorf(static_cast<float>(x)))
+                                 : static_cast<T>(__builtin_floor(static_cast<double>(x)));
+    T start = low > T(-2) ? low : T(-2);  // NaN too: both taps lie outside
+    start = start < static_cast<T>(size) ? start : static_cast<T>(size);
+    const auto i = static_cast<int32_t>(start);
+    const T part = x - low;
+    return {{i >= 0 && i < size ? i : -1, i >= -1 && i < size - 1 ? i + 1 : -1}, {1 - part, part}};
+  }
+  // No branches: the compiler makes vectors of it.
+  void fill_pairs(const GridSampleArgs& a, const T* grid, int64_t n) {
+    const auto width = static_cast<int32_t>(a.size[2]);
+    const T by_x = static_cast<T>(a.align_corners ? a.size[2] - 1 : a.size[2]) / 2;
+    const T by_y = static_cast<T>(a.align_corners ? a.size[1] - 1 : a.size[1]) / 2;
+    for (int64_t p = 0; p < n; ++p) {
+      const Pair c = pair(a, a.size[2], grid[2 * p]), r = pair(a, a.size[1], grid[2 * p + 1]);
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; ++k) {
+        const bool in = r.at[k / 2] >= 0 && c.at[k % 2] >= 0;
+        at[k][p] = in ? r.at[k / 2] * width + c.at[k % 2] : -1;
+        weight[k][p] = in ? r.weight[k / 2] * c.weight[k % 2] : T(0);
+        if constexpr (kSlopes) {
+          slope[0][k][p] = in ? r.weight[k / 2] * (k % 2 ? by_x : -by_x) : T(0);
+          slope[1][k][p] = in ? (k / 2 ? by_y : -by_y) * c.weight[k % 2] : T(0);
+          slope[2][k][p] = 0;
+        }
+      }
+    }
+  }
   void fill(const GridSampleArgs& a, int64_t image, int64_t first, int64_t n) {
     const T* grid = static_cast<const T*>(a.grid) + (image * a.places + first) * a.dims;
-    inside = true;
+    if constexpr (kTaps == 4) {
+      if (a.padding == kGridZeros) {
+        fill_pairs(a, grid, n);
+        return fill_rest(n);
+      }
+    }
     for (int64_t p = 0; p < n; ++p, grid += a.dims) {
       const GridAxis<T> c = grid_axis<T>(a, a.size[2], grid[0]);
       const GridAxis<T> r = grid_axis<T>(a, a.size[1], grid[1]);
@@ -35,7 +108,6 @@ struct GridTapBlock {
             const int64_t element = (d.at[i] * a.size[1] + r.at[j]) * a.size[2] + c.at[k];
             at[tap][p] = in ? static_cast<int32_t>(element) : -1;
             weight[tap][p] = in ? d.weight[i] * r.weight[j] * c.weight[k] : T(0);
-            inside &= in;
             if constexpr (kSlopes) {
               slope[0][tap][p] = in ? d.weight[i] * r.weight[j] * c.slope[k] : T(0);
               slope[1][tap][p] = in ? d.weight[i] * r.slope[j] * c.weight[k] : T(0);
@@ -43,13 +115,16 @@ struct GridTapBlock {
             }
           }
     }
+    fill_rest(n);
   }
-  template <bool kInside>
-  MO_INLINE T value(const T* x, int tap, int64_t p) const {
-    const int32_t i = at[tap][p];
-    if constexpr (kInside) return x[i];
-    const T v = x[i < 0 ? 0 : i];  // loaded in any case: a branch would be guessed wrong
-    return i < 0 ? T(0) : v;
+  void fill_rest(int64_t n) {
+    for (int tap = 0; tap < kTaps; ++tap) {
+      for (int64_t p = n; p < kGridBlock; ++p) {
+        at[tap][p] = -1;
+        weight[tap][p] = 0;
+        for (auto& by : slope) by[tap][p] = 0;
+      }
+    }
   }
 };
 
@@ -60,13 +135,14 @@ struct GridContext {
 
 template <class T, int kTaps>
 struct GridKernels {
-  template <bool kInside>
-  static void sample(const GridTapBlock<T, false>& taps, const T* x, int64_t n, T* y) {
-    for (int64_t p = 0; p < n; ++p) {
-      T total = 0;
+  using V = Vec<T>;
+
+  static void sample(const GridTapBlock<T, kTaps, false>& taps, const T* x, int64_t n, T* y) {
+    for (int64_t p = 0; p < n; p += V::kLanes) {
+      V total(0);
 #pragma GCC unroll 16
-      for (int k = 0; k < kTaps; ++k) total += taps.weight[k][p] * taps.template value<kInside>(x, k, p);
-      y[p] = total;
+      for (int k = 0; k < kTaps; ++k) total = total + V::load(&taps.weight[k][p]) * gather(x, &taps.at[k][p]);
+      n - p < V::kLanes ? total.store(y + p, n - p) : total.store(y + p);
     }
   }
   static void forward_task(void* context, int64_t task, int) {
@@ -75,7 +151,7 @@ struct GridKernels {
     const int64_t tasks = (c.blocks + c.per_task - 1) / c.per_task, image = task / tasks;
     const int64_t last =
         (task % tasks + 1) * c.per_task < c.blocks ? (task % tasks + 1) * c.per_task : c.blocks;
-    GridTapBlock<T, false> taps;
+    GridTapBlock<T, kTaps, false> taps;
     for (int64_t block = task % tasks * c.per_task; block < last; ++block) {
       const int64_t first = block * kGridBlock,
                     n = a.places - first < kGridBlock ? a.places - first : kGridBlock;
@@ -83,7 +159,7 @@ struct GridKernels {
       for (int64_t k = image * a.channels; k < (image + 1) * a.channels; ++k) {
         const T* x = static_cast<const T*>(a.x) + k * image_size(a);
         T* y = static_cast<T*>(a.out) + k * a.places + first;
-        taps.inside ? sample<true>(taps, x, n, y) : sample<false>(taps, x, n, y);
+        sample(taps, x, n, y);
       }
     }
   }
@@ -97,7 +173,7 @@ struct GridKernels {
     const int64_t end = (image + 1) * a.channels, to = from + c.per_task < end ? from + c.per_task : end;
     T* dx = static_cast<T*>(a.out);
     for (int64_t i = from * image_size(a); i < to * image_size(a); ++i) dx[i] = 0;
-    GridTapBlock<T, false> taps;
+    GridTapBlock<T, kTaps, false> taps;
     for (int64_t block = 0; block < c.blocks; ++block) {
       const int64_t first = block * kGridBlock,
                     n = a.places - first < kGridBlock ? a.places - first : kGridBlock;
@@ -116,23 +192,19 @@ struct GridKernels {
     }
   }
 
-  template <bool kInside>
-  static void slopes(const GridTapBlock<T, true>& taps, int64_t dims, const T* x, const T* g, int64_t n,
-                     T (*total)[kGridBlock]) {
-    for (int64_t p = 0; p < n; ++p) {
-      T value[kTaps], sum[3] = {0, 0, 0};
+  static void slopes(const GridTapBlock<T, kTaps, true>& taps, int64_t dims, const T* x, const T* g,
+                     int64_t n, T (*total)[kGridBlock]) {
+    for (int64_t p = 0; p < n; p += V::kLanes) {
+      V value[kTaps];
 #pragma GCC unroll 16
-      for (int k = 0; k < kTaps; ++k) {
-        value[k] = taps.template value<kInside>(x, k, p);
-        sum[0] += taps.slope[0][k][p] * value[k];
-        sum[1] += taps.slope[1][k][p] * value[k];
+      for (int k = 0; k < kTaps; ++k) value[k] = gather(x, &taps.at[k][p]);
+      const V up = n - p < V::kLanes ? V::load(g + p, n - p) : V::load(g + p);
+      for (int64_t d = 0; d < dims; ++d) {
+        V sum(0);
+#pragma GCC unroll 16
+        for (int k = 0; k < kTaps; ++k) sum = sum + V::load(&taps.slope[d][k][p]) * value[k];
+        (V::load(total[d] + p) + up * sum).store(total[d] + p);
       }
-      total[0][p] += g[p] * sum[0];
-      total[1][p] += g[p] * sum[1];
-      if (dims == 2) continue;
-#pragma GCC unroll 16
-      for (int k = 0; k < kTaps; ++k) sum[2] += taps.slope[2][k][p] * value[k];
-      total[2][p] += g[p] * sum[2];
     }
   }
   static void grid_task(void* context, int64_t task, int) {
@@ -141,7 +213,7 @@ struct GridKernels {
     const int64_t tasks = (c.blocks + c.per_task - 1) / c.per_task, image = task / tasks;
     const int64_t last =
         (task % tasks + 1) * c.per_task < c.blocks ? (task % tasks + 1) * c.per_task : c.blocks;
-    GridTapBlock<T, true> taps;
+    GridTapBlock<T, kTaps, true> taps;
     for (int64_t block = task % tasks * c.per_task; block < last; ++block) {
       const int64_t first = block * kGridBlock,
                     n = a.places - first < kGridBlock ? a.places - first : kGridBlock;
@@ -150,8 +222,7 @@ struct GridKernels {
       for (int64_t k = image * a.channels; k < (image + 1) * a.channels; ++k) {
         const T* x = static_cast<const T*>(a.x) + k * image_size(a);
         const T* g = static_cast<const T*>(a.g) + k * a.places + first;
-        taps.inside ? slopes<true>(taps, a.dims, x, g, n, total)
-                    : slopes<false>(taps, a.dims, x, g, n, total);
+        slopes(taps, a.dims, x, g, n, total);
       }
       T* out = static_cast<T*>(a.out) + (image * a.places + first) * a.dims;
       for (int64_t p = 0; p < n; ++p)
