@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "core/parallel.h"
+#include "core/profile.h"
 
 namespace markone {
 namespace {
@@ -203,25 +204,19 @@ void Recording::add_runnable(const Call& call) {
   run.scratch = call.scratch_bytes > 0 ? scratch_->data : nullptr;
   run.owner = this;
   runnable_.push_back(
-      {call.kernel.invoke, call.kernel.function, call.args, run, worth_threads(cost), &call, nullptr});
+      {call.kernel.invoke, call.kernel.function, call.args, run, worth_threads(cost), &call});
 }
 
 void Recording::add_chain(std::unique_ptr<Chain> chain) {
-  double cost = 0;
-  std::string names;
-  const auto calls = chain_calls(*chain);
-  for (const Call* call : calls) {
-    cost += estimated_microseconds(*call);
-    if (!names.empty()) names += ", ";
-    names += call->op;
-  }
+  describe(chain.get());
+  const Call& call = chain->call;
+  const double cost = estimated_microseconds(call);
   microseconds_ += cost;
-  rewrites_.push_back("one pass: " + names + text_of_site(calls.front()->site));
+  rewrites_.push_back(std::string("one pass: ") + call.op + text_of_site(call.site));
   Run run = serial_run();
   run.scratch = scratch_ ? scratch_->data : nullptr;
-  const Kernel kernel = make_kernel<ChainArgs>("chain", run_chain);
   runnable_.push_back(
-      {kernel.invoke, kernel.function, &chain->args, run, worth_threads(cost), calls.front(), chain.get()});
+      {call.kernel.invoke, call.kernel.function, call.args, run, worth_threads(cost), &call});
   chains_.push_back(std::move(chain));
 }
 
@@ -280,18 +275,7 @@ void Recording::finish(const Options& options) {
 
 std::vector<std::pair<std::string, std::string>> Recording::kernels() const {
   std::vector<std::pair<std::string, std::string>> names;
-  for (const Runnable& call : runnable_) {
-    if (!call.chain) {
-      names.emplace_back(call.call->op, call.call->kernel.name);
-      continue;
-    }
-    std::string ops;
-    for (const Call* part : chain_calls(*call.chain)) {
-      if (!ops.empty()) ops += "+";
-      ops += part->op;
-    }
-    names.emplace_back(ops, "chain");
-  }
+  for (const Runnable& call : runnable_) names.emplace_back(call.call->op, call.call->kernel.name);
   return names;
 }
 
@@ -299,8 +283,8 @@ std::vector<std::pair<std::string, std::string>> Recording::kernels() const {
 void Recording::make_graph() {
   std::vector<const Call*> calls;
   const Device* device = nullptr;
+  if (!chains_.empty()) return;
   for (const Runnable& runnable : runnable_) {
-    if (runnable.chain) return;
     calls.push_back(runnable.call);
     for (size_t i = 0; i < runnable.call->access_count; ++i) {
       const Device& found = runnable.call->accesses[i].storage->device;
@@ -335,7 +319,10 @@ bool Recording::run(size_t from, size_t to) {
   const FlushSubnormals flush;
   for (size_t k = from; k < to; ++k) {
     const Runnable& call = runnable_[k];
-    call.invoke(call.function, call.args, &call.run);
+    {
+      const Profile::Timer timer(*call.call, call.run.threads);
+      call.invoke(call.function, call.args, &call.run);
+    }
     if (report_->value.seen) [[unlikely]] {
       report_->first = &call;
       return false;

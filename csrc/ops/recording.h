@@ -24,13 +24,16 @@ struct Chain {
   struct Part;
   ChainArgs args{this};
   std::vector<Part> parts;
+  Call call{};  // all of them as one, for names and profiles: "add+mul"
+  std::vector<Access> accesses;
   int64_t elements = 0;
   int64_t scratch_bytes = 0;  // for each thread
   Chain();
   ~Chain();
 };
 void run_chain(const ChainArgs* args, const Run* run);
-std::vector<const Call*> chain_calls(const Chain& chain);
+// Fills `call` when all parts are known.
+void describe(Chain* chain);
 
 // Replays a whole recording as one launch on a device: where a CUDA graph comes in. A backend registers how
 // one is made of the finished calls; without one they run call by call.
@@ -133,8 +136,7 @@ class Recording {
     const void* args;
     Run run;
     bool parallel;
-    const Call* call;    // the first one of a chain
-    const Chain* chain;  // or null
+    const Call* call;
   };
   struct Report;
   struct Label {

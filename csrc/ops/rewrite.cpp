@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <mutex>
+#include <set>
 
 #include "contract/elementwise.h"
 #include "core/parallel.h"
@@ -38,12 +40,6 @@ struct Chain::Part {
 
 Chain::Chain() = default;
 Chain::~Chain() = default;
-
-std::vector<const Call*> chain_calls(const Chain& chain) {
-  std::vector<const Call*> calls;
-  for (const Chain::Part& part : chain.parts) calls.push_back(part.call);
-  return calls;
-}
 
 namespace {
 
@@ -116,6 +112,33 @@ void run_chain(const ChainArgs* args, const Run* run) {
         }
       },
       &context);
+}
+
+void describe(Chain* chain) {
+  // The names outlive the recording, as those of all calls do.
+  static std::mutex mutex;
+  static auto* names = new std::set<std::string>;
+  std::string name;
+  Call& call = chain->call;
+  call = *chain->parts.front().call;
+  call.flops = 0;
+  for (const Chain::Part& part : chain->parts) {
+    if (!name.empty()) name += "+";
+    name += part.call->op;
+    call.flops += part.call->flops;
+    for (int k = 0; k < part.count; ++k) {
+      if (part.scratch[k] < 0) chain->accesses.push_back(part.call->accesses[k]);
+    }
+  }
+  {
+    const std::lock_guard lock(mutex);
+    call.op = names->insert(name).first->c_str();
+  }
+  call.kernel = make_kernel<ChainArgs>("chain", run_chain);
+  call.plan = nullptr;
+  call.args = &chain->args;
+  call.accesses = chain->accesses.data();
+  call.access_count = chain->accesses.size();
 }
 
 bool Recording::is_bound(uint64_t serial) const {
