@@ -91,7 +91,7 @@ void Entry::add_action(size_t recorded_calls, const py::object& action) {
   actions_.emplace_back(recorded_calls, action);
 }
 
-void Entry::finish(const py::object& result, bool drop, bool fuse) {
+void Entry::finish(const py::object& result, const Recording::Options& options) {
   for (const auto& [tensor, stand_in] : stand_ins_) {
     if (signature_.leader(tensor) != tensor) continue;
     const int binding =
@@ -100,9 +100,9 @@ void Entry::finish(const py::object& result, bool drop, bool fuse) {
   }
   stand_ins_.clear();
   signature_.forget();
-  std::vector<size_t> stops;
-  for (const auto& action : actions_) stops.push_back(action.first);
-  recording_.finish({drop, fuse, stops});
+  Recording::Options all = options;
+  for (const auto& action : actions_) all.stops.push_back(action.first);
+  recording_.finish(all);
   for (auto& action : actions_) action.first = recording_.position(action.first);
   is_long_ = worth_releasing(recording_.microseconds());
   result_ = result;
@@ -328,7 +328,12 @@ void bind_entry(py::module_& m) {
            })
       .def("forget_arguments", [](Entry& e) { e.signature().forget(); })
       .def("kernels", [](Entry& e) { return e.recording().kernels(); })
-      .def("finish", method(&Entry::finish))
+      .def(
+          "finish",
+          [](Entry& e, const py::object& result, bool drop, bool copies, bool fuse) {
+            e.finish(result, {drop, copies, fuse, {}});
+          },
+          py::arg("result"), py::arg("drop"), py::arg("copies"), py::arg("fuse"))
       .def_property_readonly("rewrites", [](Entry& e) { return e.recording().rewrites(); })
       .def_property_readonly("calls", [](Entry& e) { return e.recording().size(); })
       .def_property_readonly("microseconds", [](Entry& e) { return e.recording().microseconds(); });

@@ -37,7 +37,7 @@ class Entry {
   void add_leaf(const py::object& leaf, const py::object& entry, const py::object& exit);
   int add_fresh(const Array& recorded);
   void add_action(size_t recorded_calls, const py::object& action);
-  void finish(const py::object& result, bool drop, bool fuse);
+  void finish(const py::object& result, const Recording::Options& options);
 
   bool matches(uint64_t generation, const Modes& modes, PyObject* const* args, size_t count, PyObject* names,
                Bound* bound);

@@ -133,7 +133,7 @@ std::string Recording::difference(const Recording& other) const {
     std::vector<std::byte> theirs(static_cast<const std::byte*>(b.args),
                                   static_cast<const std::byte*>(b.args) + b.arg_bytes);
     for (size_t i = 0; i < a.access_count; ++i) {
-      const Access &x = a.accesses[i], &y = b.accesses[i];
+      const Access &x = recorded(a.accesses[i]), &y = other.recorded(b.accesses[i]);
       const int64_t moved = origin_of(x) - other.origin_of(y);
       if (x.slot != y.slot || x.write != y.write || x.bytes != y.bytes || x.delta - y.delta != moved ||
           x.begin - y.begin != moved) {
@@ -203,8 +203,7 @@ void Recording::add_runnable(const Call& call) {
   run.report = report_value;
   run.scratch = call.scratch_bytes > 0 ? scratch_->data : nullptr;
   run.owner = this;
-  runnable_.push_back(
-      {call.kernel.invoke, call.kernel.function, call.args, run, worth_threads(cost), &call});
+  runnable_.push_back({call.kernel.invoke, call.kernel.function, call.args, run, worth_threads(cost), &call});
 }
 
 void Recording::add_chain(std::unique_ptr<Chain> chain) {
@@ -215,8 +214,7 @@ void Recording::add_chain(std::unique_ptr<Chain> chain) {
   rewrites_.push_back(std::string("one pass: ") + call.op + text_of_site(call.site));
   Run run = serial_run();
   run.scratch = scratch_ ? scratch_->data : nullptr;
-  runnable_.push_back(
-      {call.kernel.invoke, call.kernel.function, call.args, run, worth_threads(cost), &call});
+  runnable_.push_back({call.kernel.invoke, call.kernel.function, call.args, run, worth_threads(cost), &call});
   chains_.push_back(std::move(chain));
 }
 
@@ -227,6 +225,7 @@ void Recording::finish(const Options& options) {
     compute_constants(gone);
     drop_dead(gone);
   }
+  if (options.copies) drop_copies(gone, options.stops);
   std::vector<std::pair<size_t, std::unique_ptr<Chain>>> chains;  // where each begins
   std::vector<size_t> ends(count, 0);
   int64_t scratch = program_->scratch_bytes();

@@ -85,7 +85,7 @@ class Recording {
 
   // Rewrites, and the calls as an array that runs.
   struct Options {
-    bool drop = true, fuse = true;
+    bool drop = true, copies = true, fuse = true;
     std::vector<size_t> stops;  // recorded calls before which Python has something to do
   };
   void finish(const Options& options);
@@ -160,6 +160,14 @@ class Recording {
   bool is_bound(uint64_t serial) const;
   void compute_constants(std::vector<bool>& gone);
   void drop_dead(std::vector<bool>& gone);
+  void drop_copies(std::vector<bool>& gone, const std::vector<size_t>& stops);
+  bool is_needless(size_t k, const std::vector<bool>& gone, const std::vector<size_t>& stops) const;
+  void read_source(const Call& copy, const Call& reader, Access* access);
+  // As it was recorded, whatever a rewrite has made of it.
+  const Access& recorded(const Access& access) const {
+    const auto at = recorded_.find(&access);
+    return at == recorded_.end() ? access : at->second;
+  }
   bool may_alternate(const Call& a, const Chain::Part& pa, const Call& b, const Chain::Part& pb) const;
   std::unique_ptr<Chain> chain_from(size_t first, const std::vector<bool>& gone,
                                     const std::vector<size_t>& stops, size_t* end) const;
@@ -169,6 +177,7 @@ class Recording {
   std::shared_ptr<Program> program_;
   std::unordered_map<uint64_t, Label> labels_;
   std::unordered_map<uint64_t, StorageRef> homes_;
+  std::unordered_map<const Access*, Access> recorded_;
   std::vector<Binding> bindings_;
   std::vector<Runnable> runnable_;
   std::vector<size_t> positions_;

@@ -9,6 +9,7 @@
 #include "contract/elementwise.h"
 #include "core/parallel.h"
 #include "ops/recording.h"
+#include "ops/tables.h"
 
 namespace markone {
 namespace {
@@ -224,6 +225,108 @@ void Recording::drop_dead(std::vector<bool>& gone) {
     gone[k] = true;
     rewrites_.push_back(std::string("dropped: ") + call.op + text_of_site(call.site) +
                         ", whose result nobody reads");
+  }
+}
+
+namespace {
+
+// The copy's (from, to) where it only moves bytes from one run of memory to another.
+bool is_plain_copy(const Call& call, const Access** from, const Access** to) {
+  if (call.form != CallForm::kCopy || call.access_count != 2) return false;
+  const auto* args = static_cast<const CopyArgs*>(call.args);
+  if (args->ndim != 1 || (args->shape[0] != 1 && (args->in_stride[0] != 1 || args->out_stride[0] != 1)))
+    return false;
+  bool same_type = false;
+  for (int t = 0; t < kDTypeCount; ++t) {
+    const auto function = active_table().copy[t][t].function;
+    same_type |= function && call.kernel.function == reinterpret_cast<void (*)()>(function);
+  }
+  *from = &call.accesses[call.accesses[0].write ? 1 : 0];
+  *to = &call.accesses[call.accesses[0].write ? 0 : 1];
+  return same_type && (*to)->write && !(*from)->write && (*to)->bytes == (*from)->bytes;
+}
+
+}  // namespace
+
+// Whether what call k copies could be read where it came from: the copy is a temporary that nothing else
+// writes, and the source stays as it is up to the copy's last reader.
+bool Recording::is_needless(size_t k, const std::vector<bool>& gone, const std::vector<size_t>& stops) const {
+  const Access *from, *to;
+  if (!is_plain_copy(program_->call(k), &from, &to)) return false;
+  if (!inside(*to) || is_bound(to->serial) || homes_.count(to->serial)) return false;
+  size_t last = k;
+  for (size_t i = 0; i < program_->size(); ++i) {
+    const Call& call = program_->call(i);
+    for (size_t j = 0; j < call.access_count && i != k; ++j) {
+      const Access& access = call.accesses[j];
+      if (access.serial != to->serial) continue;
+      if (access.write || i < k || access.begin < to->begin ||
+          access.begin + access.bytes > to->begin + to->bytes) {
+        return false;
+      }
+      if (!gone[i]) last = i;
+    }
+  }
+  // An argument may lie in the memory of anything that is not the program's own.
+  const bool elsewhere = !inside(*from) || homes_.count(from->serial) > 0;
+  for (size_t i = k + 1; i <= last; ++i) {
+    // What Python does between two calls, a scheduler's step, changes what was there before.
+    if (elsewhere && std::find(stops.begin(), stops.end(), i) != stops.end()) return false;
+    const Call& call = program_->call(i);
+    for (size_t j = 0; j < call.access_count; ++j) {
+      const Access& access = call.accesses[j];
+      if (!access.write) continue;
+      const bool foreign = !inside(access) || homes_.count(access.serial) > 0;
+      if (elsewhere && foreign && (is_bound(from->serial) || is_bound(access.serial))) return false;
+      if (access.storage == from->storage && access.begin < from->begin + from->bytes &&
+          from->begin < access.begin + access.bytes) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+// Points one access of a reader at what was copied.
+void Recording::read_source(const Call& copy, const Call& reader, Access* access) {
+  const Access *from, *to;
+  is_plain_copy(copy, &from, &to);
+  const int64_t behind = access->delta - to->delta;
+  char* pointer;
+  std::memcpy(&pointer, static_cast<const char*>(copy.args) + from->slot, sizeof(pointer));
+  pointer += behind;
+  auto* slot = static_cast<char*>(const_cast<void*>(reader.args)) + access->slot;
+  std::memcpy(slot, &pointer, sizeof(pointer));
+  for (Binding& bound : bindings_) {
+    if (bound.serial != from->serial) continue;
+    const auto* place = static_cast<const char*>(copy.args) + from->slot;
+    const auto patch = std::find_if(bound.patches.begin(), bound.patches.end(), [&](const Patch& p) {
+      return reinterpret_cast<const char*>(p.slot) == place;
+    });
+    bound.patches.push_back({reinterpret_cast<char**>(slot), patch->delta + behind, &reader});
+  }
+  recorded_.emplace(access, *access);
+  access->begin += from->begin - to->begin;
+  access->delta += from->delta - to->delta;
+  access->storage = from->storage;
+  access->serial = from->serial;
+}
+
+void Recording::drop_copies(std::vector<bool>& gone, const std::vector<size_t>& stops) {
+  for (size_t k = 0; k < program_->size(); ++k) {
+    if (gone[k] || !is_needless(k, gone, stops)) continue;
+    const Call& copy = program_->call(k);
+    const uint64_t serial = copy.accesses[copy.accesses[0].write ? 0 : 1].serial;
+    for (size_t i = k + 1; i < program_->size(); ++i) {
+      const Call& reader = program_->call(i);
+      for (size_t j = 0; j < reader.access_count; ++j) {
+        auto& access = const_cast<Access&>(reader.accesses[j]);
+        if (access.serial == serial) read_source(copy, reader, &access);
+      }
+    }
+    gone[k] = true;
+    rewrites_.push_back(std::string("not copied: ") + copy.op + text_of_site(copy.site) +
+                        ", whose source is read instead");
   }
 }
 

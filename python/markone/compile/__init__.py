@@ -21,7 +21,9 @@ __all__ = ["CompileError", "Recorded", "compile"]
 _C.watch_sites(str(Path(__file__).parents[1]) + "/")
 
 
-def compile(function: Callable[..., Any] | None = None, *, drop: bool = True, fuse: bool = True) -> Any:
+def compile(
+    function: Callable[..., Any] | None = None, *, drop: bool = True, copies: bool = True, fuse: bool = True
+) -> Any:
     """A callable with the results of `function`, bit for bit, that replays its kernels after two calls.
 
     Each kind of call is recorded once: shapes, strides, dtypes, requires_grad and shared memory of the tensor
@@ -33,6 +35,7 @@ def compile(function: Callable[..., Any] | None = None, *, drop: bool = True, fu
     Args:
         function: a function of tensors; without it a decorator is returned.
         drop: leave out kernels whose results nobody reads.
+        copies: leave out copies where the source can be read instead.
         fuse: run neighbouring elementwise kernels block by block, so that a block stays in the cache.
 
     Raises:
@@ -40,13 +43,13 @@ def compile(function: Callable[..., Any] | None = None, *, drop: bool = True, fu
             without returning it, or does not do the same in both runs. The message has the file and line.
     """
     if function is None:
-        return functools.partial(compile, drop=drop, fuse=fuse)
+        return functools.partial(compile, drop=drop, copies=copies, fuse=fuse)
     kind: Any = type(function)
     if kind is _C.CompiledStep:
         function = getattr(function, "__wrapped__")  # noqa: B009
     if not callable(function):
         raise TypeError(f"compile: wants a function, got {type(function).__name__}")
-    controller = Controller(function, drop, fuse)
+    controller = Controller(function, {"drop": drop, "copies": copies, "fuse": fuse})
     step = _C.make_step(function, controller)
     controller.step = step
     for name in functools.WRAPPER_ASSIGNMENTS:

@@ -21,9 +21,9 @@ _GRADIENT = 1 << 20
 class Controller:
     """The Python side of one compiled step: records, compares, and says what there is."""
 
-    def __init__(self, function: Callable[..., Any], drop: bool, fuse: bool) -> None:
+    def __init__(self, function: Callable[..., Any], rewrites: dict[str, bool]) -> None:
         self.function = function
-        self.drop, self.fuse = drop, fuse
+        self.rewrites = rewrites
         self.step: Any = None
         self.before_recording: Callable[[], None] | None = None  # called before the function runs in Python
         self._pool = _C.Program()  # holds the pool that all recordings share
@@ -311,7 +311,7 @@ class Controller:
         return difference
 
     def _ready(self, run: Run, template: Any) -> None:
-        run.entry.finish(template, self.drop, self.fuse)
+        run.entry.finish(template, **self.rewrites)
         entries = [run.entry, *_C.step_entries(self.step)][:_MOST_RECORDINGS]
         _C.set_step_entries(self.step, entries)
         self._listed = [pair for pair in self._listed if any(pair[0].entry is e for e in entries)]

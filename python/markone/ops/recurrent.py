@@ -158,7 +158,7 @@ def _run(op: str, kind: str, input: Tensor, args: Any, kwargs: dict[str, Any], l
             for all_of_kind, state in zip(finals, final, strict=True):
                 all_of_kind.append(state)
         y = outs[0] if ways == 1 else cat(outs, 2)
-        if layer < layers - 1:
+        if layer < layers - 1 and given["dropout"]:
             y = _dropout(y, given["dropout"], given["train"])
     if sizes is not None:
         y = pack_rows(y, sizes)
