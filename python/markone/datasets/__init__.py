@@ -14,11 +14,12 @@ from .idx import read_idx, write_idx
 from .image_folder import Flickr8k, ImageFolder, ImageNetSamples, Omniglot
 from .images import LabelledImages
 from .mnist import MNIST, FashionMNIST
+from .newsgroups import Newsgroups20
 from .pictures import Pictures
 from .segmentation import ISBI2012, CamVid, Facades
 from .sequences import ConlluSentence, JSBChorales, UDEnglishEWT, read_conllu
 from .tabular import AirlinePassengers, BanknoteAuthentication, Iris, Sonar, Wine
-from .text import SST, Multi30k, Names, Newsgroups20, TinyShakespeare
+from .text import SST, Multi30k, Names, TinyShakespeare
 
 __all__ = [
     "BCCD",

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..tensor import Tensor
 from .images import LabelledImages
-from .source import Root, Source, read_bytes, read_npz
+from .mat import read_mat
+from .source import Root, Source, raw, read_bytes, read_npz
 from .synthetic import class_images
 
 __all__ = ["CIFAR10", "OlivettiFaces", "read_cifar"]
@@ -117,16 +118,35 @@ class CIFAR10(LabelledImages):
         return f"Split: {'Train' if self.train else 'Test'}"
 
 
+def _stored(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    arrays = read_npz(path, {"images": ("u", 3), "labels": ("iu", 1)})
+    return arrays["images"], arrays["labels"]
+
+
+def _faces(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The faces of olivettifaces.mat, whose columns are pictures that lie on their sides, ten a person."""
+    faces = read_mat(path, "faces")
+    if (
+        faces.ndim != 2
+        or faces.shape[0] != 64 * 64
+        or (faces.size and not 0 <= faces.min() <= faces.max() <= 255)
+    ):
+        raise ValueError(f"{path}: 'faces' is {list(faces.shape)}, wants [4096, pictures] of 0 .. 255")
+    images = np.rint(faces.T.reshape(-1, 64, 64).transpose(0, 2, 1)).astype(np.uint8)
+    return images, np.arange(len(images)) // 10
+
+
 class OlivettiFaces(LabelledImages):
     """400 grey faces of 64 x 64, 40 people with ten pictures each (AT&T Laboratories Cambridge).
 
     F. Samaria, A. Harter, "Parameterisation of a stochastic model for human face identification", 1994.
 
     Args:
-        root: a folder with olivetti_faces.npz (images uint8 [400, 64, 64], labels [400]); else as in `MNIST`,
-            but nothing is downloaded.
+        root: a folder with olivetti_faces.npz (images uint8 [400, 64, 64], labels [400]) or
+            olivettifaces.mat; else $MARKONE_DATA/olivetti_faces, the cache, the network.
         transform: of an image, float32 [1, 64, 64] in 0..1.
         target_transform: of a label, the person's number.
+        download: whether to download (S. Roweis' olivettifaces.mat, 1.5 MB).
         size: resize (bilinear) to this height and width.
         synthetic: gratings instead; needs no file.
     """
@@ -134,8 +154,17 @@ class OlivettiFaces(LabelledImages):
     classes = tuple(str(person) for person in range(40))
     source = Source(
         "olivetti_faces",
-        "get the faces from https://cam-orl.co.uk/facedatabase.html and store them as an .npz file with "
-        "'images' and 'labels'; or pass synthetic=True",
+        "",
+        {
+            "olivettifaces.mat": (
+                [
+                    "https://ndownloader.figshare.com/files/5976027",
+                    "https://cs.nyu.edu/~roweis/data/olivettifaces.mat",
+                    raw("sjgershm/DBM", "a30d9abb523aab874a299b8b1aa21e7df2023f60", "olivettifaces.mat"),
+                ],
+                "b612fb967f2dc77c9c62d3e1266e0c73d5fca46a4b8906c18e454d41af987794",
+            )
+        },
     )
 
     def __init__(
@@ -143,6 +172,7 @@ class OlivettiFaces(LabelledImages):
         root: Root = None,
         transform: Callable[[Tensor], Any] | None = None,
         target_transform: Callable[[int], Any] | None = None,
+        download: bool = True,
         *,
         size: int | tuple[int, int] | None = None,
         synthetic: bool = False,
@@ -151,9 +181,9 @@ class OlivettiFaces(LabelledImages):
             images, labels = class_images("olivetti", 0, 400, 40, 1, 64)
             images = images[:, 0]
         else:
-            path = self.source.find("OlivettiFaces", "olivetti_faces.npz", root)
-            arrays = read_npz(path, {"images": ("u", 3), "labels": ("iu", 1)})
-            images, labels = arrays["images"], arrays["labels"]
+            names = ("olivettifaces.mat", "olivetti_faces.npz")
+            path = self.source.find("OlivettiFaces", names, root, download)
+            images, labels = _faces(path) if path.suffix == ".mat" else _stored(path)
             if len(images) != len(labels) or (labels.size and labels.max() > 39):
                 raise ValueError(
                     f"{path}: {len(images)} images, {len(labels)} labels, wants one of 0 .. 39 each"

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..ops import from_numpy
 from ..tensor import Tensor
+from .archive import Archive, snapshot
 from .pictures import Change, Pictures, target_of
 from .source import Root, Source, read_image, read_lines, split_of
 from .synthetic import random_of, scene
@@ -109,12 +110,8 @@ class VOCDetection(Pictures):
         self.ids = [line.split()[0] for line in read_lines(path) if line.strip()]
 
     def _folder(self, root: Root, year: str) -> Path:
-        for name in (f"VOCdevkit/VOC{year}/Annotations", f"VOC{year}/Annotations"):
-            try:
-                return self.source.find(type(self).__name__, name, root).parent
-            except FileNotFoundError:
-                continue
-        return self.source.find(type(self).__name__, "Annotations", root).parent
+        names = (f"VOCdevkit/VOC{year}/Annotations", f"VOC{year}/Annotations", "Annotations")
+        return self.source.find(type(self).__name__, names, root).parent
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -155,14 +152,23 @@ class BCCD(VOCDetection):
     Shenggan et al., BCCD dataset, 2017 (MIT licence). Two boxes without area are left out.
 
     Args:
-        root: a folder with BCCD/ in it, or that folder; else $MARKONE_DATA/bccd; nothing is downloaded.
+        root: a folder with BCCD/ in it, or that folder; else $MARKONE_DATA/bccd, the cache, the network.
         image_set: 'train' (205), 'val' (87), 'trainval' or 'test' (72).
         transform, target_transform, transforms: as in `Pictures`; targets as in `VOCDetection`.
+        download: whether to download (9 MB).
         synthetic: made scenes instead.
     """
 
     classes = ("RBC", "WBC", "Platelets")
-    source = Source("bccd", "get it from https://github.com/Shenggan/BCCD_Dataset; or pass synthetic=True")
+    source = Source(
+        "bccd",
+        "",
+        archive=Archive(
+            [snapshot("Shenggan/BCCD_Dataset", "d272fb14cdff6e473fafeeeba32aba5f560e9e43")],
+            (r"[^/]+/(BCCD/(Annotations/.+\.xml|JPEGImages/.+\.jpg|ImageSets/Main/.+\.txt))", r"\1"),
+            contents="3b1db28db9d7a990d024a116ac2a0b2f31cd4580658607f226c33030df352911",
+        ),
+    )
 
     def __init__(
         self,
@@ -171,13 +177,12 @@ class BCCD(VOCDetection):
         transform: Change = None,
         target_transform: Change = None,
         transforms: Callable[..., Any] | None = None,
+        download: bool = True,
         *,
         synthetic: bool = False,
     ) -> None:
+        self._download = download
         super().__init__(root, "", image_set, transform, target_transform, transforms, synthetic=synthetic)
 
     def _folder(self, root: Root, year: str) -> Path:
-        try:
-            return self.source.find("BCCD", "BCCD/Annotations", root).parent
-        except FileNotFoundError:
-            return self.source.find("BCCD", "Annotations", root).parent
+        return self.source.find("BCCD", ("BCCD/Annotations", "Annotations"), root, self._download).parent

@@ -34,7 +34,8 @@ def cache_root() -> Path:
 
 
 def download(name: str, urls: Sequence[str], sha256: str, folder: Path) -> Path:
-    """Fetches a file into a folder, from the first place that has it with the right SHA-256.
+    """Fetches a file into a folder, from the first place that has it with the right SHA-256 (one that has
+    none is checked by whoever asks).
 
     Raises:
         ImportError: pooch, which downloads, is not installed.
@@ -50,7 +51,11 @@ def download(name: str, urls: Sequence[str], sha256: str, folder: Path) -> Path:
     problems = []
     for url in urls:
         try:
-            return Path(pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=name, path=folder))
+            return Path(
+                pooch.retrieve(
+                    url, known_hash=f"sha256:{sha256}" if sha256 else None, fname=name, path=folder
+                )
+            )
         except Exception as error:
             problems.append(f"{url}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
     raise RuntimeError(f"could not download {name} into {folder}:\n  " + "\n  ".join(problems))

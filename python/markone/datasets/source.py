@@ -16,9 +16,20 @@ import numpy as np
 
 from ..ops import from_numpy
 from ..tensor import Tensor
+from .archive import Archive
 from .folders import cache_root, data_root, download
 
-__all__ = ["Source", "raw", "read_bytes", "read_image", "read_lines", "read_npz", "read_text", "split_of"]
+__all__ = [
+    "Source",
+    "github",
+    "raw",
+    "read_bytes",
+    "read_image",
+    "read_lines",
+    "read_npz",
+    "read_text",
+    "split_of",
+]
 
 _PACKED = ("", ".gz", ".xz")
 Root = str | os.PathLike[str] | None
@@ -27,6 +38,11 @@ Root = str | os.PathLike[str] | None
 def raw(repository: str, commit: str, path: str = "") -> str:
     """The address of a file of a public repository as it was at a commit; it never changes."""
     return f"https://raw.githubusercontent.com/{repository}/{commit}/{path}"
+
+
+def github(repository: str, commit: str, folder: str, sums: Mapping[str, str]) -> dict[str, Any]:
+    """`Source.files` of some files of a folder of a repository: name → SHA-256."""
+    return {name: ([raw(repository, commit, folder + name)], sha256) for name, sha256 in sums.items()}
 
 
 @dataclass(frozen=True)
@@ -38,16 +54,19 @@ class Source:
         about: where a person gets the data; ends the error where nothing can be downloaded.
         files: what can be downloaded: name → (addresses, SHA-256).
         below: other folders below the root, as other libraries leave them.
+        archive: what holds all the other files, where there is such.
     """
 
     folder: str
     about: str
     files: Mapping[str, tuple[Sequence[str], str]] = field(default_factory=dict)
     below: Sequence[str] = ()
+    archive: Archive | None = None
 
-    def find(self, owner: str, name: str, root: Root, fetch: bool = False) -> Path:
+    def find(self, owner: str, name: str | Sequence[str], root: Root, fetch: bool = False) -> Path:
         """A file or folder by its name, packed (.gz, .xz) or not: below the root, $MARKONE_DATA, the
-        cache; else downloaded into the root, or the cache where that is None.
+        cache; else downloaded into the root, or the cache where that is None. Of several names, as
+        different places call the same thing, any will do; the first is the one to download.
 
         Raises:
             FileNotFoundError: it is nowhere and cannot, or may not, be downloaded.
@@ -60,20 +79,28 @@ class Source:
         if shared is not None:
             folders.append(shared / self.folder)
         folders.append(cache_root() / self.folder)
-        stem = name.removesuffix(".gz").removesuffix(".xz")
+        names = [name] if isinstance(name, str) else list(name)
+        stems = [one.removesuffix(".gz").removesuffix(".xz") for one in names]
+        candidates = [*names, *(stem + end for stem in stems for end in _PACKED)]
         for folder in folders:
-            for candidate in (name, *(stem + end for end in _PACKED)):
+            for candidate in candidates:
                 if (folder / candidate).exists():
                     return folder / candidate
+        name = names[0]
         places = ", ".join(str(folder) for folder in folders)
-        if name not in self.files:
+        if name not in self.files and self.archive is None:
             raise FileNotFoundError(f"{owner}: {name} is in none of {places}; {self.about}")
         if not fetch:
             raise FileNotFoundError(f"{owner}: {name} is in none of {places}; download=True fetches it")
-        addresses, sha256 = self.files[name]
         into = (cache_root() if given is None else given) / self.folder
         target = into / name
-        return download(target.name, addresses, sha256, target.parent)
+        if name in self.files:
+            return download(target.name, *self.files[name], target.parent)
+        assert self.archive is not None
+        self.archive.unpack(into)
+        if not target.exists():
+            raise FileNotFoundError(f"{owner}: {name} is not in {self.archive.addresses[0]}")
+        return target
 
 
 def split_of(owner: str, split: str, known: Sequence[str]) -> str:

