@@ -208,6 +208,31 @@ def penalty() -> Setup:
     return Setup(step, lambda i: (x(i),), trained(model, optimizer))
 
 
+def ctc(second: bool) -> Setup:
+    """Lengths that are inputs and differ from call to call; with the gradient of the gradient or without."""
+    model = nn.Linear(4, 5)
+    optimizer = mo.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x: Any, targets: Any, steps: Any, lengths: Any) -> Any:
+        x = x.clone().requires_grad_()
+        optimizer.zero_grad()
+        loss = F.ctc_loss(model(x).log_softmax(2), targets, steps, lengths)
+        if second:
+            (g,) = mo.autograd.grad(loss, x, create_graph=True)
+            loss = loss + g.square().sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = data(7, 2, 4)
+
+    def args(i: int) -> tuple[Any, ...]:
+        lengths = [i % 3, 3 - i % 3]
+        return x(i), mo.tensor([1, 2, 1 + i % 4]), mo.tensor([7, 7 - i % 2]), mo.tensor(lengths)
+
+    return Setup(step, args, trained(model, optimizer))
+
+
 SETUPS: dict[str, Callable[[], Setup]] = {
     "sgd momentum": lambda: mlp(lambda p: mo.optim.SGD(p, lr=0.1, momentum=0.9)),
     "zeroed in place": lambda: mlp(lambda p: mo.optim.SGD(p, lr=0.1), set_to_none=False),
@@ -228,6 +253,8 @@ SETUPS: dict[str, Callable[[], Setup]] = {
     "inference": inference,
     "input gradient": input_gradient,
     "gradient penalty": penalty,
+    "ctc": lambda: ctc(False),
+    "ctc gradient penalty": lambda: ctc(True),
 }
 
 
@@ -248,6 +275,15 @@ def test_the_bits_are_those_of_the_uncompiled_step(name: str) -> None:
         assert len(a) == len(b)
         for x, y in zip(a, b, strict=True):
             np.testing.assert_array_equal(x, y, err_msg=f"call {i}")
+
+
+def test_a_replay_reports_a_length_that_does_not_fit() -> None:
+    step = mo.compile(lambda x, y, steps, lengths: F.ctc_loss(x, y, steps, lengths))
+    x, y, steps = mo.zeros(4, 1, 3), mo.tensor([[1, 2]]), mo.tensor([4])
+    for _ in range(4):
+        step(x, y, steps, mo.tensor([2]))
+    with pytest.raises(IndexError, match="ctc_loss: a length or label at flat index 0 is 3"):
+        step(x, y, steps, mo.tensor([3]))
 
 
 def test_gradients_accumulate_over_calls() -> None:

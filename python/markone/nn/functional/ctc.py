@@ -34,14 +34,14 @@ def _lengths(name: str, value: Tensor | Sequence[int], count: int, most: int) ->
     return _C.from_numpy(out)
 
 
-def _padded(targets: Tensor, lengths: np.ndarray, count: int) -> Tensor:
-    """Targets [N, S], from rows one after the other where they come so."""
+def _padded(targets: Tensor, lengths: Tensor) -> Tensor:
+    """Targets [N, S], from rows one after the other where they come so: then S is as many as all have, for a
+    recording does not know the longest."""
     if targets.ndim == 2:
         return targets
-    starts = np.cumsum(lengths) - lengths
-    places = np.minimum(starts[:, None] + np.arange(lengths.max(initial=0)), max(targets.numel() - 1, 0))
-    flat = targets if targets.numel() else ops.zeros(1, dtype=targets.dtype)
-    return ops.take(flat, ops.from_numpy(places.astype(np.int64))).reshape(count, -1)
+    starts = ops.cumsum(lengths, 0) - lengths
+    places = starts.unsqueeze(1) + ops.arange(targets.numel())
+    return ops.take(targets, ops.clamp(places, max=max(targets.numel() - 1, 0)))
 
 
 def ctc_loss(
@@ -109,17 +109,17 @@ class _Problem(NamedTuple):
     """What an alignment may do: positions are b t1 b t2 b ... b, blanks around every label."""
 
     leaps: Tensor  # [N, S]: 0 where the blank before a label may be left out, else the logarithm of zero
-    inputs: np.ndarray  # steps of each [N]
-    lengths: np.ndarray  # labels of each [N]
+    inputs: Tensor  # steps of each [N]
+    lengths: Tensor  # labels of each [N]
 
 
 def _set_up(
-    x: Tensor, targets: Tensor, inputs: np.ndarray, lengths: np.ndarray, blank: int
+    x: Tensor, targets: Tensor, inputs: Tensor, lengths: Tensor, blank: int
 ) -> tuple[_Problem, Tensor]:
     """The problem, and the log-probability of each position's class at each step [T, N, S]."""
     steps, count, _ = x.shape
     labels = targets.shape[1]
-    inside = ops.arange(labels) < ops.from_numpy(lengths).unsqueeze(1)
+    inside = ops.arange(labels) < lengths.unsqueeze(1)
     targets = ops.where(inside, targets, blank)
     blanks = ops.full((count, labels, 1), blank, dtype=int64)
     places = ops.cat([blanks, targets.unsqueeze(2)], 2).reshape(count, 2 * labels)
@@ -132,25 +132,25 @@ def _set_up(
     return _Problem(ops.where(may, ops.zeros(1, dtype=x.dtype), _NEVER), inputs, lengths), scores
 
 
-def _walk(scores: Tensor, leaps: Tensor, inputs: np.ndarray) -> list[Tensor]:
+def _walk(scores: Tensor, leaps: Tensor, inputs: Tensor) -> list[Tensor]:
     """log α before the first step and after each: of all paths that are at a position [N, S] by then."""
     count, width = leaps.shape
     never = ops.full((count, 2), _NEVER, dtype=scores.dtype)
     # Before the first step all is at the first blank: from there one may stay or go on to the first label.
     start = ops.where(ops.arange(width) == 0, ops.zeros(count, 1, dtype=scores.dtype), _NEVER)
-    out, left = [start], ops.from_numpy(inputs).unsqueeze(1)
+    out, left = [start], inputs.unsqueeze(1)
     for t in range(scores.shape[0]):
         alpha = out[-1]
         wide = ops.cat([never, alpha], 1)
         ways = ops.logaddexp(alpha, ops.narrow(wide, 1, 1, width))
         ways = ops.logaddexp(ways, ops.narrow(wide, 1, 0, width) + leaps) + ops.select(scores, 0, t)
-        out.append(ways if t < inputs.min() else ops.where(left > t, ways, alpha))
+        out.append(ops.where(left > t, ways, alpha))
     return out
 
 
-def _at_end(alpha: Tensor, lengths: np.ndarray) -> Tensor:
+def _at_end(alpha: Tensor, lengths: Tensor) -> Tensor:
     """-log of the paths that end on the last label or the blank after it [N]."""
-    last = ops.from_numpy(2 * lengths).unsqueeze(1)
+    last = (2 * lengths).unsqueeze(1)
     before = alpha.gather(1, ops.clamp(last - 1, min=0))
     before = ops.where(last > 0, before, _NEVER)
     return -ops.logaddexp(alpha.gather(1, last), before).squeeze(1)
@@ -159,10 +159,9 @@ def _at_end(alpha: Tensor, lengths: np.ndarray) -> Tensor:
 def _differentiable(node: Node, g: Tensor) -> Any:
     """Through the recursion itself, whose own gradient is recorded."""
     x, targets, inputs, lengths, *_ = node.tensors()
-    inputs, lengths = inputs.numpy(), lengths.numpy()
     with enable_grad():
         inner = x * 1.0 if x.requires_grad else x.detach().requires_grad_()
-        problem, scores = _set_up(inner, _padded(targets, lengths, x.shape[1]), inputs, lengths, node.ctx)
+        problem, scores = _set_up(inner, _padded(targets, lengths), inputs, lengths, node.ctx)
         loss = _at_end(_walk(scores, problem.leaps, inputs)[-1], lengths)
         return grad(loss, inner, g, create_graph=True)
 
