@@ -24,7 +24,7 @@ struct SortArgs {
 
 // A line of more than kSortChunk elements is sorted by all threads together, chunk by chunk; shorter ones are
 // sorted whole by one thread.
-enum : int64_t { kSortChunk = 65536, kSortDigits = 256 };
+enum : int64_t { kSortChunk = 65536, kSortDigits = 2048 };
 // out[r, i] = how many of the sorted row r of seq lie before values[r, i]: those smaller (right = 0), or not
 // larger (right = 1).
 struct SearchArgs {

@@ -47,6 +47,20 @@ MO_KEY(uint8_t, uint32_t, 1, x)
 MO_KEY(Bool, uint32_t, 1, x.byte != 0)
 #undef MO_KEY
 
+// The integer of a key: reading it again, at a place of its own, would cost more.
+MO_INLINE bool value_of(uint64_t key, int64_t* x) {
+  *x = static_cast<int64_t>(key ^ (uint64_t(1) << 63));
+  return true;
+}
+MO_INLINE bool value_of(uint32_t key, int32_t* x) {
+  *x = static_cast<int32_t>(key ^ (uint32_t(1) << 31));
+  return true;
+}
+template <class Key, class T>
+MO_INLINE bool value_of(Key, T*) {
+  return false;
+}
+
 template <class T, bool kDescending>
 MO_INLINE typename KeyOf<T>::Key key_of(T x) {
   using Key = typename KeyOf<T>::Key;
@@ -71,9 +85,11 @@ struct Sort {
   const T* x;
   Item *from, *to;
   int64_t* counts;
-  int digit;
+  int shift;  // the digit is the key's bits from here on, as many as `digits` counts
+  int64_t digits;
   int64_t at;
 
+  MO_INLINE int64_t long_digit_of(Key key) const { return static_cast<int64_t>(key >> shift) & (digits - 1); }
   static MO_INLINE int digit_of(Key key, int byte) { return static_cast<int>(key >> (8 * byte) & 255); }
   MO_INLINE int64_t item_bytes() const { return (2 * a->n * sizeof(Item) + 63) / 64 * 64; }
   MO_INLINE Item* items(int slot) const {
@@ -94,7 +110,7 @@ struct Sort {
       insertion(items, n);
       return items;
     }
-    uint32_t count[kBytes][kSortDigits] = {};
+    uint32_t count[kBytes][256] = {};
     for (int64_t i = 0; i < n; ++i) {
       for (int b = 0; b < kBytes; ++b) ++count[b][digit_of(items[i].key, b)];
     }
@@ -114,8 +130,13 @@ struct Sort {
     return items;
   }
 
+  // Where the result of rank i of a line goes.
+  MO_INLINE int64_t place(int64_t line, int64_t i) const {
+    const int64_t kept = a->last - a->first;
+    return (line / a->inner * kept + i) * a->inner + line % a->inner;
+  }
   MO_INLINE void write(int64_t line, int64_t i, int64_t index, const T* in) const {
-    const int64_t kept = a->last - a->first, at = (line / a->inner * kept + i) * a->inner + line % a->inner;
+    const int64_t at = place(line, i);
     static_cast<T*>(a->values)[at] = in[index * a->inner];
     a->indices[at] = index;
   }
@@ -130,7 +151,7 @@ struct Sort {
     Key prefix = 0;
     for (int b = kBytes - 1; b >= 0; --b) {
       const bool fresh = b == kBytes - 1;
-      int64_t count[kSortDigits] = {};
+      int64_t count[256] = {};
       if (fresh) {
         for (int64_t i = 0; i < n; ++i) ++count[digit_of(key_of<T, kDescending>(in[i * a->inner]), b)];
       } else {
@@ -272,19 +293,41 @@ struct Sort {
   static void count_task(void* context, int64_t chunk, int) {
     const Sort& s = *static_cast<const Sort*>(context);
     int64_t* count = s.counts + chunk * kSortDigits;
-    for (int64_t d = 0; d < kSortDigits; ++d) count[d] = 0;
-    for (int64_t i = chunk * kSortChunk; i < s.chunk_end(chunk); ++i)
-      ++count[digit_of(s.from[i].key, s.digit)];
+    for (int64_t d = 0; d < s.digits; ++d) count[d] = 0;
+    for (int64_t i = chunk * kSortChunk; i < s.chunk_end(chunk); ++i) ++count[s.long_digit_of(s.from[i].key)];
   }
   static void move_task(void* context, int64_t chunk, int) {
     const Sort& s = *static_cast<const Sort*>(context);
     int64_t* place = s.counts + chunk * kSortDigits;
     for (int64_t i = chunk * kSortChunk; i < s.chunk_end(chunk); ++i)
-      s.to[place[digit_of(s.from[i].key, s.digit)]++] = s.from[i];
+      s.to[place[s.long_digit_of(s.from[i].key)]++] = s.from[i];
   }
   static void write_task(void* context, int64_t chunk, int) {
     const Sort& s = *static_cast<const Sort*>(context);
-    for (int64_t i = chunk * kSortChunk; i < s.chunk_end(chunk); ++i) s.write(s.at, i, s.from[i].index, s.x);
+    for (int64_t i = chunk * kSortChunk; i < s.chunk_end(chunk); ++i) {
+      const Item item = s.from[i];
+      const int64_t at = s.place(s.at, i);
+      T value;
+      if (!value_of(kDescending ? static_cast<Key>(~item.key) : item.key, &value))
+        value = s.x[item.index * s.a->inner];
+      static_cast<T*>(s.a->values)[at] = value;
+      s.a->indices[at] = item.index;
+    }
+  }
+  void by_digit(int64_t chunks) {
+    run->parallel(run, chunks, count_task, this);
+    int64_t total = 0;
+    for (int64_t d = 0; d < digits; ++d) {
+      for (int64_t c = 0; c < chunks; ++c) {
+        const int64_t here = counts[c * kSortDigits + d];
+        counts[c * kSortDigits + d] = total;
+        total += here;
+      }
+    }
+    run->parallel(run, chunks, move_task, this);
+    Item* swap = from;
+    from = to;
+    to = swap;
   }
   void long_line(int64_t line) {
     const int64_t chunks = (a->n + kSortChunk - 1) / kSortChunk;
@@ -296,21 +339,14 @@ struct Sort {
     run->parallel(run, chunks, make_task, this);
     Key differs = 0;
     for (int64_t c = 0; c < chunks; ++c) differs |= static_cast<Key>(counts[c]);
-    for (digit = 0; digit < kBytes; ++digit) {
-      if (digit_of(differs, digit) == 0) continue;
-      run->parallel(run, chunks, count_task, this);
-      int64_t total = 0;
-      for (int64_t d = 0; d < kSortDigits; ++d) {
-        for (int64_t c = 0; c < chunks; ++c) {
-          const int64_t here = counts[c * kSortDigits + d];
-          counts[c * kSortDigits + d] = total;
-          total += here;
-        }
-      }
-      run->parallel(run, chunks, move_task, this);
-      Item* swap = from;
-      from = to;
-      to = swap;
+    // Bits that are the same everywhere are left out; where the others are few they are one digit.
+    const int low = differs ? __builtin_ctzll(differs) : 0;
+    const bool one = differs >> low < kSortDigits;
+    digits = one ? int64_t{kSortDigits} : 256;
+    for (shift = one ? low : 0; shift < 8 * kBytes; shift += 8) {
+      if ((differs >> shift & static_cast<Key>(digits - 1)) == 0) continue;
+      by_digit(chunks);
+      if (one) break;
     }
     run->parallel(run, chunks, write_task, this);
   }
