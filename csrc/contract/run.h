@@ -5,6 +5,8 @@
 
 namespace markone {
 
+struct DeviceReport;  // contract/device.h
+
 // One chunk of a parallel loop. `context` is what the kernel passed to parallel(). `slot` is in [0,
 // run->threads) and no two chunks that run at the same time share it: index per-thread scratch with it, never
 // a result.
@@ -23,6 +25,11 @@ struct Run {
   int threads;
   // The caller's own; kernels leave it alone.
   void* owner;
+  // On a device: the stream to launch on, where to report values, and the number of this call. Scratch is the
+  // device's memory then, and parallel and report are not there.
+  void* stream = nullptr;
+  DeviceReport* device_report = nullptr;
+  int64_t call = 0;
 };
 
 // Every kernel is a function of this shape for its own argument struct.

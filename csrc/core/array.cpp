@@ -3,10 +3,8 @@
 namespace markone {
 
 Array Array::empty(const char* op, const Dims& shape, DType dtype, Device device) {
-  MO_CHECK_KIND(ErrorKind::kRuntime, device.type == DeviceType::kCPU, op, "this build of markone has no ",
-                to_string(device), " backend");
   const int64_t bytes = checked_mul(op, checked_numel(op, shape), size_of(dtype));
-  return Array(Pool::current().allocate(op, bytes), dtype, shape, contiguous_strides(shape), 0);
+  return Array(Pool::current().allocate(op, bytes, device), dtype, shape, contiguous_strides(shape), 0);
 }
 
 bool Array::is_contiguous() const {

@@ -13,6 +13,9 @@ struct Device {
   bool operator==(const Device&) const = default;
 };
 
+// More are not used.
+inline constexpr int kMaxCudaDevices = 16;
+
 inline std::string to_string(Device d) {
   return d.type == DeviceType::kCPU ? "cpu" : "cuda:" + std::to_string(d.index);
 }

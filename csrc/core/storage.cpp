@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "core/cuda.h"
 #include "core/error.h"
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -84,8 +85,45 @@ void system_free(void* data) {
 #endif
 }
 
-bool guard_intact(const unsigned char* guard, int64_t count) {
-  return std::all_of(guard, guard + count, [](unsigned char byte) { return byte == kGuardByte; });
+[[noreturn]] void fail_without_memory(const char* op, int64_t bytes, Device device, int64_t in_use) {
+  if (device.type == DeviceType::kCPU) {
+    fail(ErrorKind::kMemory, op, "no memory for ", bytes, " bytes (", in_use, " bytes are in use)");
+  }
+  int64_t free_bytes = 0, total = 0;
+  cuda_api()->memory(device.index, &free_bytes, &total);
+  fail(ErrorKind::kMemory, op, "no memory on ", to_string(device), " for ", bytes, " bytes (", in_use,
+       " bytes are in use here, ", free_bytes, " of ", total, " are free)");
+}
+
+// Null where there is no memory.
+void* allocate_on(const char* op, Device device, int64_t bytes) {
+  if (device.type == DeviceType::kCPU) return system_allocate(bytes);
+  check_device(op, device);
+  use_device(op, device);
+  void* data = nullptr;
+  return cuda_api()->allocate(bytes, &data) == 0 ? data : nullptr;
+}
+void free_on(Device device, void* data) {
+  if (device.type == DeviceType::kCPU) return system_free(data);
+  use_device("release", device);
+  cuda_api()->release(data);
+}
+void fill_on(Device device, void* data, unsigned char byte, int64_t bytes) {
+  if (device.type == DeviceType::kCPU) {
+    std::memset(data, byte, static_cast<size_t>(bytes));
+  } else {
+    check_cuda("guard", cuda_api()->fill(data, byte, bytes, device_stream(device)));
+  }
+}
+
+bool guard_intact(Device device, const unsigned char* guard) {
+  unsigned char bytes[kGuardBytes];
+  if (device.type == DeviceType::kCPU) {
+    std::memcpy(bytes, guard, kGuardBytes);
+  } else {
+    copy_bytes("guard", bytes, {}, guard, device, kGuardBytes);
+  }
+  return std::all_of(bytes, bytes + kGuardBytes, [](unsigned char byte) { return byte == kGuardByte; });
 }
 
 }  // namespace
@@ -145,7 +183,28 @@ void Pool::unref() {
   }
 }
 
-StorageRef Pool::allocate(const char* op, int64_t bytes) {
+Pool::Shelf& Pool::shelf(Device device) {
+  auto& found = shelves_[device.type == DeviceType::kCPU ? 0 : 1 + device.index];
+  if (!found) found = std::make_unique<Shelf>();
+  return *found;
+}
+
+// A free block of the class, or nothing.
+StorageRef Pool::reused(Shelf& shelf, int wanted, int64_t bytes) {
+  if (shelf.free[wanted].empty()) return {};
+  Storage* storage = shelf.free[wanted].back();
+  shelf.free[wanted].pop_back();
+  storage->bytes = bytes;
+  storage->serial = take_serial();
+  PoolStats& stats = shelf.stats;
+  stats.cached_bytes -= class_bytes(wanted);
+  stats.allocated_bytes += class_bytes(wanted);
+  stats.peak_bytes = std::max(stats.peak_bytes, stats.allocated_bytes);
+  refs_.fetch_add(1, std::memory_order_relaxed);
+  return StorageRef(storage);
+}
+
+StorageRef Pool::allocate(const char* op, int64_t bytes, Device device) {
   // No address space is larger, and rounding a size up stays far from overflow.
   constexpr int64_t kMaxBytes = int64_t{1} << 48;
   MO_CHECK_KIND(ErrorKind::kMemory, bytes <= kMaxBytes, op, "no memory for ", bytes, " bytes");
@@ -153,70 +212,69 @@ StorageRef Pool::allocate(const char* op, int64_t bytes) {
   const bool guard = guarded.load(std::memory_order_relaxed);
   {
     std::lock_guard lock(mutex_);
-    ++stats_.requests;
-    if (!guard && !free_[wanted].empty()) {
-      Storage* storage = free_[wanted].back();
-      free_[wanted].pop_back();
-      storage->bytes = bytes;
-      storage->serial = take_serial();
-      stats_.cached_bytes -= class_bytes(wanted);
-      stats_.allocated_bytes += class_bytes(wanted);
-      stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.allocated_bytes);
-      refs_.fetch_add(1, std::memory_order_relaxed);
-      return StorageRef(storage);
+    Shelf& mine = shelf(device);
+    ++mine.stats.requests;
+    if (!guard) {
+      if (StorageRef block = reused(mine, wanted, bytes)) return block;
     }
-    ++stats_.system_requests;
+    ++mine.stats.system_requests;
   }
   const int64_t block =
       guard ? bytes + 2 * kGuardBytes : (kCache ? class_bytes(wanted) : std::max<int64_t>(bytes, 1));
-  void* data = system_allocate(block);
+  void* data = allocate_on(op, device, block);
   if (!data) {
     shared().trim();
-    data = system_allocate(block);
+    data = allocate_on(op, device, block);
   }
-  MO_CHECK_KIND(ErrorKind::kMemory, data, op, "no memory for ", bytes, " bytes (", stats().allocated_bytes,
-                " bytes are in use)");
+  if (!data) fail_without_memory(op, bytes, device, stats(device).allocated_bytes);
   Storage* storage = new Storage;
   storage->pool_ = this;
   storage->bytes = bytes;
+  storage->device = device;
   storage->serial = take_serial();
   storage->size_class_ = guard ? kGuardedClass : wanted;
   storage->data = data;
   if (guard) {
-    std::memset(data, kGuardByte, static_cast<size_t>(block));
+    fill_on(device, data, kGuardByte, block);
     storage->data = static_cast<char*>(data) + kGuardBytes;
   }
   refs_.fetch_add(1, std::memory_order_relaxed);
   std::lock_guard lock(mutex_);
-  stats_.allocated_bytes += guard ? bytes : class_bytes(wanted);
-  stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.allocated_bytes);
+  PoolStats& stats = shelf(device).stats;
+  stats.allocated_bytes += guard ? bytes : class_bytes(wanted);
+  stats.peak_bytes = std::max(stats.peak_bytes, stats.allocated_bytes);
   return StorageRef(storage);
 }
 
 void Pool::take_back(Storage* storage) {
+  const Device device = storage->device;
   if (storage->size_class_ == kGuardedClass) {
     auto* data = static_cast<unsigned char*>(storage->data);
-    if (!guard_intact(data - kGuardBytes, kGuardBytes) || !guard_intact(data + storage->bytes, kGuardBytes)) {
+    if (!guard_intact(device, data - kGuardBytes) || !guard_intact(device, data + storage->bytes)) {
       damaged.fetch_add(1);
     }
-    system_free(data - kGuardBytes);
+    free_on(device, data - kGuardBytes);
     {
       std::lock_guard lock(mutex_);
-      stats_.allocated_bytes -= storage->bytes;
+      shelf(device).stats.allocated_bytes -= storage->bytes;
     }
     delete storage;
   } else {
     std::unique_lock lock(mutex_);
+    Shelf& mine = shelf(device);
     const int64_t size = class_bytes(storage->size_class_);
-    stats_.allocated_bytes -= size;
-    // A recorded program points into its pool's free blocks, so a private pool keeps them all.
-    if (kCache && (!shared_ || stats_.cached_bytes + size <= kMaxCachedBytes)) {
-      stats_.cached_bytes += size;
+    mine.stats.allocated_bytes -= size;
+    // A recorded program points into its pool's free blocks, so a private pool keeps them all; what is free
+    // on a device is kept until somebody needs it.
+    const bool keeps =
+        !shared_ || device.type != DeviceType::kCPU || mine.stats.cached_bytes + size <= kMaxCachedBytes;
+    if (kCache && keeps) {
+      mine.stats.cached_bytes += size;
       storage->exported.store(false, std::memory_order_relaxed);
-      free_[storage->size_class_].push_back(storage);
+      mine.free[storage->size_class_].push_back(storage);
     } else {
       lock.unlock();
-      system_free(storage->data);
+      free_on(device, storage->data);
       delete storage;
     }
   }
@@ -225,19 +283,22 @@ void Pool::take_back(Storage* storage) {
 
 void Pool::trim() {
   std::lock_guard lock(mutex_);
-  for (auto& list : free_) {
-    for (Storage* storage : list) {
-      system_free(storage->data);
-      delete storage;
+  for (auto& mine : shelves_) {
+    if (!mine) continue;
+    for (auto& list : mine->free) {
+      for (Storage* storage : list) {
+        free_on(storage->device, storage->data);
+        delete storage;
+      }
+      list.clear();
     }
-    list.clear();
+    mine->stats.cached_bytes = 0;
   }
-  stats_.cached_bytes = 0;
 }
 
-PoolStats Pool::stats() {
+PoolStats Pool::stats(Device device) {
   std::lock_guard lock(mutex_);
-  return stats_;
+  return shelf(device).stats;
 }
 
 void Pool::set_guarded(bool on) { guarded.store(on); }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -101,9 +102,9 @@ class Pool {
   void share();                 // one more reference
   void drop();
 
-  StorageRef allocate(const char* op, int64_t bytes);
-  void trim();  // gives cached blocks back to the operating system
-  PoolStats stats();
+  StorageRef allocate(const char* op, int64_t bytes, Device device = {});
+  void trim();  // gives cached blocks back to the operating system and to the devices
+  PoolStats stats(Device device = {});
 
   // Every block allocated from now on stands between two 64-byte guards of a fixed pattern, and is never
   // cached. Tests run kernels under it and then ask damaged_guards().
@@ -114,12 +115,18 @@ class Pool {
   friend class Storage;
   friend class PoolScope;
   explicit Pool(bool is_shared) : shared_(is_shared) {}
+  // What the pool has on one device.
+  struct Shelf {
+    std::vector<Storage*> free[64 * 4];  // by size class
+    PoolStats stats;
+  };
+  Shelf& shelf(Device device);  // with the lock held
+  StorageRef reused(Shelf& shelf, int size_class, int64_t bytes);
   void take_back(Storage* storage);
   void unref();
 
   std::mutex mutex_;
-  std::vector<Storage*> free_[64 * 4];  // by size class
-  PoolStats stats_;
+  std::unique_ptr<Shelf> shelves_[1 + kMaxCudaDevices];  // the cpu's first
   std::atomic<int64_t> refs_{1};
   bool shared_ = false;
 };

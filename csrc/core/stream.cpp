@@ -5,6 +5,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "core/cuda.h"
 #include "core/parallel.h"
 #include "core/profile.h"
 
@@ -110,6 +111,8 @@ void Stream::submit(const Call& call) {
                   call.op, "the output is read-only memory");
   }
   ++calls_;
+  const Device device = call.access_count ? call.accesses[0].storage->device : Device{};
+  if (device.type != DeviceType::kCPU) return submit_on(call, device);
   Owner owner;
   const double cost = estimated_microseconds(call);
   {
@@ -120,6 +123,15 @@ void Stream::submit(const Call& call) {
   if (program_) program_->append(call);
   if (owner.report.seen) [[unlikely]]
     raise_value_report(call, owner.report);
+}
+
+void Stream::submit_on(const Call& call, Device device) {
+  MO_CHECK_KIND(ErrorKind::kRuntime, !program_, call.op, "cannot be recorded by compile: it runs on ",
+                to_string(device));
+  run_on_device(call, device);
+  for (size_t i = 0; i < call.access_count; ++i) {
+    if (call.accesses[i].write) call.accesses[i].storage->version.fetch_add(1, std::memory_order_relaxed);
+  }
 }
 
 void Stream::begin_recording(std::shared_ptr<Program> program) {

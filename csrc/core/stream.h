@@ -154,6 +154,8 @@ class Stream {
   int64_t calls() const { return calls_; }  // how many this thread has submitted
 
  private:
+  void submit_on(const Call& call, Device device);
+
   std::shared_ptr<Program> program_;
   std::unique_ptr<PoolScope> scope_;
   std::shared_ptr<Program> paused_;
@@ -220,6 +222,9 @@ class Launch {
     array.byte_range(&first, &last);
     MO_CHECK_KIND(ErrorKind::kRuntime, count_ < kMaxAccesses, op_, "touches more than ", kMaxAccesses,
                   " arrays");
+    MO_CHECK_KIND(ErrorKind::kRuntime, count_ == 0 || array.device() == accesses_[0].storage->device, op_,
+                  "wants all its arrays on one device, got ", to_string(accesses_[0].storage->device),
+                  " and ", to_string(array.device()));
     accesses_[count_++] = {
         array.storage().get(),
         first,

@@ -74,7 +74,7 @@ Array nms(const Array& boxes, const Array& order, const Array& groups, double th
   if (keep.numel() == 0) return keep;
   const Array corners = prepared(op, boxes, dtype), places = contiguous(op, order);
   const Array kinds = groups ? contiguous(op, groups) : groups;
-  Launch<NmsArgs> call(op, kernel_for(op, active_table().nms[dtype], dtype));
+  Launch<NmsArgs> call(op, kernel_for(op, table_for(boxes).nms[dtype], dtype));
   call.args.count = boxes.size(0);
   call.args.threshold = threshold;
   call.read(&NmsArgs::boxes, corners);
@@ -90,14 +90,14 @@ Array nms(const Array& boxes, const Array& order, const Array& groups, double th
 Array roi_align(const Array& x, const Array& boxes, const RoiOptions& options) {
   const char* op = "roi_align";
   const RoiArgs a = roi_args(op, x.shape(), boxes, options);
-  return roi_call(op, active_table().roi_align, a, x, Array(), boxes, nullptr, false, pooled_shape(a));
+  return roi_call(op, table_for(boxes).roi_align, a, x, Array(), boxes, nullptr, false, pooled_shape(a));
 }
 
 Array roi_align_grad(const Array& g, const Array& boxes, const Dims& input_shape, const RoiOptions& options) {
   const char* op = "roi_align_grad";
   const RoiArgs a = roi_args(op, input_shape, boxes, options);
   MO_CHECK(g.shape() == pooled_shape(a), op, "g has shape ", g.shape(), ", wanted ", pooled_shape(a));
-  return roi_call(op, active_table().roi_align_grad, a, Array(), g, boxes, nullptr, false, input_shape);
+  return roi_call(op, table_for(boxes).roi_align_grad, a, Array(), g, boxes, nullptr, false, input_shape);
 }
 
 std::pair<Array, Array> roi_pool(const Array& x, const Array& boxes, const RoiOptions& options) {
@@ -105,7 +105,7 @@ std::pair<Array, Array> roi_pool(const Array& x, const Array& boxes, const RoiOp
   const RoiArgs a = roi_args(op, x.shape(), boxes, options);
   Array indices;
   const Array y =
-      roi_call(op, active_table().roi_pool, a, x, Array(), boxes, &indices, true, pooled_shape(a));
+      roi_call(op, table_for(boxes).roi_pool, a, x, Array(), boxes, &indices, true, pooled_shape(a));
   return {y, indices};
 }
 
@@ -118,7 +118,7 @@ Array roi_pool_grad(const Array& g, const Array& boxes, const Array& indices, co
   const RoiArgs a = roi_args(op, input_shape, boxes, options);
   MO_CHECK(g.shape() == pooled_shape(a), op, "g has shape ", g.shape(), ", wanted ", pooled_shape(a));
   Array places = indices;
-  return roi_call(op, active_table().roi_pool_grad, a, Array(), g, boxes, &places, false, input_shape);
+  return roi_call(op, table_for(boxes).roi_pool_grad, a, Array(), g, boxes, &places, false, input_shape);
 }
 
 }  // namespace markone

@@ -212,7 +212,7 @@ Problem problem_of(const ConvImage& image, DType dtype) {
 
 void submit(const char* op, ForwardChooser& chooser, ConvArgs args, const Array& x, const Array& weight,
             const Array& bias, const Array& y, double flops) {
-  const auto choice = chooser.choose(problem_of(args.image, x.dtype()));
+  const auto choice = chooser.choose(problem_of(args.image, x.dtype()), table_for(x));
   const int64_t scratch = kForwardTiling[choice.plan->index](&args, size_of(x.dtype()), num_threads());
   Launch<ConvArgs> call(op, choice.kernel, choice.plan);
   call.args = args;
@@ -258,7 +258,7 @@ Array conv(const Array& x_in, const Array& weight_in, const Array& bias, const C
   check_bias(op, x_in, bias, geometry.out_channels);
   const DType dtype = product_type(op, x_in.dtype());
   const Array x = cast(op, x_in, dtype), weight = cast(op, weight_in, dtype);
-  const Array y = Array::empty(op, geometry.out_shape, dtype);
+  const Array y = Array::empty(op, geometry.out_shape, dtype, x.device());
   if (y.numel() > 0) {
     ConvArgs args{};
     const int64_t rows = geometry.out_channels / geometry.groups;
@@ -316,7 +316,7 @@ Array correlate_back(const char* op, const Geometry& geometry, const Array& g_in
                      const Array& bias_in, const Dims& input_shape) {
   const DType dtype = product_type(op, g_in.dtype());
   const Array g = cast(op, g_in, dtype), weight = cast(op, weight_in, dtype);
-  const Array x = Array::empty(op, input_shape, dtype);
+  const Array x = Array::empty(op, input_shape, dtype, g.device());
   if (x.numel() == 0) return cast(op, x, g_in.dtype());
   const Array bias = bias_in ? prepared(op, bias_in, dtype) : Array();
   ConvArgs args{};
@@ -460,7 +460,7 @@ Array conv_weight_grad(const Array& g_in, const Array& x_in, const Dims& weight_
   check_type(op, "gradient", g_in, "input", x_in);
   const DType dtype = product_type(op, g_in.dtype());
   const Array g = cast(op, g_in, dtype), x = cast(op, x_in, dtype);
-  const Array weight = Array::empty(op, weight_shape, dtype);
+  const Array weight = Array::empty(op, weight_shape, dtype, g.device());
   if (weight.numel() == 0) return cast(op, weight, g_in.dtype());
   if (geometry.batch == 0) {
     fill(op, weight, {0.0, 0});
@@ -470,7 +470,7 @@ Array conv_weight_grad(const Array& g_in, const Array& x_in, const Dims& weight_
   const int64_t rows = geometry.out_channels / geometry.groups;
   args.image = image_of(geometry, x, geometry.channels / geometry.groups, rows);
   args.gradient_at = strides_of(g, rows);
-  const auto choice = weight_grad_chooser().choose(problem_of(args.image, dtype));
+  const auto choice = weight_grad_chooser().choose(problem_of(args.image, dtype), table_for(x));
   const int64_t scratch = kWeightGradTiling[choice.plan->index](&args, size_of(dtype), num_threads());
   Launch<ConvWeightGradArgs> call(op, choice.kernel, choice.plan);
   call.args = args;

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/cuda.h"
 #include "ops/coalesce.h"
 #include "ops/tables.h"
 
@@ -136,6 +137,14 @@ void check_exponent(BinaryOp op, const Operand& b, DType dtype) {
   MO_CHECK(b.scalar.i >= 0, "pow", "integers to the negative power ", b.scalar.i, " are not allowed");
 }
 
+// Of the first array.
+Device device_of(std::initializer_list<const Operand*> operands) {
+  for (const Operand* x : operands) {
+    if (x->kind == Operand::kArray) return x->array.device();
+  }
+  return {};
+}
+
 const Dims kScalarShape;
 const Dims& shape_of(const Operand& x) { return x.kind == Operand::kArray ? x.array.shape() : kScalarShape; }
 
@@ -180,7 +189,7 @@ Array unary(UnaryOp op, const Array& x) {
   const DType dtype = computed_type(kUnaryTypes[op], x.dtype());
   const Operand in = cast(name, x, dtype);
   const Array out = Array::empty(name, x.shape(), dtype, x.device());
-  run(name, active_table().unary[op][dtype], dtype, out, {&in});
+  run(name, table_for(out).unary[op][dtype], dtype, out, {&in});
   return out;
 }
 
@@ -197,7 +206,7 @@ Array unary_grad(UnaryOp op, const Array& g, const Array& x, const Array& y) {
   const Operand operands[] = {g, operand(x, kGradUses[op].x, "the input"),
                               operand(y, kGradUses[op].y, "the result")};
   const Array out = Array::empty(name, g.shape(), g.dtype(), g.device());
-  run(name, active_table().unary_grad[op][g.dtype()], g.dtype(), out,
+  run(name, table_for(g).unary_grad[op][g.dtype()], g.dtype(), out,
       {&operands[0], &operands[1], &operands[2]});
   return out;
 }
@@ -206,7 +215,7 @@ Array test(TestOp op, const Array& x) {
   const char* name = kTestNames[op];
   const Operand in = x;
   const Array out = Array::empty(name, x.shape(), kBool, x.device());
-  run(name, active_table().test[op][x.dtype()], x.dtype(), out, {&in});
+  run(name, table_for(x).test[op][x.dtype()], x.dtype(), out, {&in});
   return out;
 }
 
@@ -215,18 +224,20 @@ Array binary(BinaryOp op, const Operand& a, const Operand& b) {
   const DType dtype = computed_type(kBinaryTypes[op], result_type(name, {&a, &b}));
   check_exponent(op, b, dtype);
   check_minuend(op, a, b);
-  const Array out = Array::empty(name, broadcast_shapes(name, shape_of(a), shape_of(b)), dtype);
+  const Array out =
+      Array::empty(name, broadcast_shapes(name, shape_of(a), shape_of(b)), dtype, device_of({&a, &b}));
   const Operand left = as_type(name, a, dtype), right = as_type(name, b, dtype);
-  run(name, active_table().binary[op][dtype], dtype, out, {&left, &right});
+  run(name, table_for(out).binary[op][dtype], dtype, out, {&left, &right});
   return out;
 }
 
 Array compare(CompareOp op, const Operand& a, const Operand& b) {
   const char* name = kCompareNames[op];
   const DType dtype = result_type(name, {&a, &b});
-  const Array out = Array::empty(name, broadcast_shapes(name, shape_of(a), shape_of(b)), kBool);
+  const Array out =
+      Array::empty(name, broadcast_shapes(name, shape_of(a), shape_of(b)), kBool, device_of({&a, &b}));
   const Operand left = as_type(name, a, dtype), right = as_type(name, b, dtype);
-  run(name, active_table().compare[op][dtype], dtype, out, {&left, &right});
+  run(name, table_for(out).compare[op][dtype], dtype, out, {&left, &right});
   return out;
 }
 
@@ -236,9 +247,9 @@ Array where(const Array& condition, const Operand& a, const Operand& b) {
   const DType dtype = result_type("where", {&a, &b});
   const Dims shape =
       broadcast_shapes("where", condition.shape(), broadcast_shapes("where", shape_of(a), shape_of(b)));
-  const Array out = Array::empty("where", shape, dtype);
+  const Array out = Array::empty("where", shape, dtype, condition.device());
   const Operand test = condition, left = as_type("where", a, dtype), right = as_type("where", b, dtype);
-  run("where", active_table().where[dtype], dtype, out, {&test, &left, &right});
+  run("where", table_for(out).where[dtype], dtype, out, {&test, &left, &right});
   return out;
 }
 
@@ -255,7 +266,7 @@ void binary_into(BinaryOp op, const Array& out, const Operand& a, const Operand&
            out.shape());
   if (dtype != out.dtype()) return copy_into(name, out, binary(op, a, b));
   const Operand left = as_type(name, a, dtype), right = as_type(name, b, dtype);
-  run(name, active_table().binary[op][dtype], dtype, out, {&left, &right});
+  run(name, table_for(out).binary[op][dtype], dtype, out, {&left, &right});
 }
 
 void unary_into(UnaryOp op, const Array& out, const Array& x) {
@@ -270,7 +281,7 @@ void unary_into(UnaryOp op, const Array& out, const Array& x) {
     return copy_into(name, out, unary(op, x));
   }
   const Operand in = cast(name, x, dtype);
-  run(name, active_table().unary[op][dtype], dtype, out, {&in});
+  run(name, table_for(out).unary[op][dtype], dtype, out, {&in});
 }
 
 namespace {
@@ -319,10 +330,10 @@ void check_writable(const char* op, const Array& out) {
 
 void copy_into(const char* op, const Array& out, const Array& in) {
   check_writable(op, out);
-  Array x = in.expand(op, out.shape());
+  Array x = to_device(op, in, out.device()).expand(op, out.shape());
   if (out.numel() == 0 || same_window(out, x)) return;
   if (overlaps(out, x)) x = clone(op, x);
-  Launch<CopyArgs> call(op, kernel_for(op, active_table().copy[x.dtype()][out.dtype()], out.dtype()));
+  Launch<CopyArgs> call(op, kernel_for(op, table_for(out).copy[x.dtype()][out.dtype()], out.dtype()));
   CopyArgs& args = call.args;
   args.ndim = out.ndim();
   std::copy_n(out.shape().data(), out.ndim(), args.shape);
@@ -343,7 +354,7 @@ void fill(const char* op, const Array& out, Scalar value) {
   MO_CHECK_KIND(ErrorKind::kRuntime, !whole || (value.f >= -0x1p63 && value.f <= 0x1p63), op, value.f,
                 " is no ", name_of(out.dtype()));
   const DType from = whole ? kI64 : kF64;
-  Launch<CopyArgs> call(op, kernel_for(op, active_table().copy[from][out.dtype()], out.dtype()));
+  Launch<CopyArgs> call(op, kernel_for(op, table_for(out).copy[from][out.dtype()], out.dtype()));
   CopyArgs& args = call.args;
   args.ndim = out.ndim();
   std::copy_n(out.shape().data(), out.ndim(), args.shape);
@@ -354,6 +365,18 @@ void fill(const char* op, const Array& out, Scalar value) {
   coalesce(&args.ndim, args.shape, strides);
   call.form(CallForm::kCopy);
   call.submit(0);
+}
+
+Array to_device(const char* op, const Array& x, Device device) {
+  if (x.device() == device) return x;
+  check_device(op, device);
+  refuse_recording(op, "a replay does not copy between devices");
+  if (x.device().type != DeviceType::kCPU && device.type != DeviceType::kCPU) {
+    return to_device(op, to_device(op, x, {}), device);
+  }
+  const Array from = contiguous(op, x), out = Array::empty(op, x.shape(), x.dtype(), device);
+  copy_bytes(op, out.data(), device, from.data(), from.device(), from.nbytes());
+  return out;
 }
 
 Array clone(const char* op, const Array& x) {

@@ -57,6 +57,7 @@ void check_writable(const char* op, const Array& out);
 Array contiguous(const char* op, const Array& x);         // x itself where it is contiguous already
 Array cast(const char* op, const Array& x, DType dtype);  // x itself where it has the type already
 Array clone(const char* op, const Array& x);
+Array to_device(const char* op, const Array& x, Device device);  // x itself where it is there already
 
 // x cast to `dtype` and contiguous, for operations whose kernels want it so.
 inline Array prepared(const char* op, const Array& x, DType dtype) {

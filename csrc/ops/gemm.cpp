@@ -99,7 +99,7 @@ void product(const char* op, const Array& out, Array a, Array b, const Array& bi
     if (last > 0) --args.batch_ndim;
   }
   const Problem problem{args.m, args.n, args.k, args.b_col == 1, c.dtype()};
-  const auto choice = chooser().choose(problem);
+  const auto choice = chooser().choose(problem, table_for(c));
   args.slots = num_threads();
   Launch<GemmArgs> call(op, choice.kernel, choice.plan);
   call.args = args;
@@ -150,7 +150,7 @@ DType product_type(const char* op, DType dtype) {
 Array matmul(const Array& a, const Array& b) {
   check_types("matmul", "a", a, "b", b);
   const DType dtype = product_type("matmul", a.dtype());
-  const Array out = Array::empty("matmul", product_shape("matmul", a, b), dtype);
+  const Array out = Array::empty("matmul", product_shape("matmul", a, b), dtype, a.device());
   product("matmul", out, matrix_a(cast("matmul", a, dtype)), matrix_b(cast("matmul", b, dtype)), {}, false);
   return without_added(cast("matmul", out, a.dtype()), a, b);
 }
@@ -168,7 +168,7 @@ void matmul_into(const Array& out, const Array& a, const Array& b, bool accumula
   const bool shared = out.storage().get() == a.storage().get() || out.storage().get() == b.storage().get();
   if (!shared) return product(op, out, a, b, {}, accumulate);
   // The inputs may lie in the output.
-  const Array result = accumulate ? clone(op, out) : Array::empty(op, shape, out.dtype());
+  const Array result = accumulate ? clone(op, out) : Array::empty(op, shape, out.dtype(), out.device());
   product(op, result, a, b, {}, accumulate);
   copy_into(op, out, result);
 }
@@ -188,7 +188,7 @@ Array linear(const Array& x, const Array& weight, const Array& bias) {
   const DType dtype = product_type(op, x.dtype());
   Dims shape = x.shape();
   shape.back() = weight.size(0);
-  const Array out = Array::empty(op, shape, dtype);
+  const Array out = Array::empty(op, shape, dtype, x.device());
   const bool vector = x.ndim() == 1;
   product(op, vector ? out.unsqueeze(0) : out, matrix_a(cast(op, x, dtype)),
           cast(op, weight, dtype).transpose(0, 1), bias ? prepared(op, bias, dtype) : Array(), false);

@@ -100,7 +100,7 @@ void run_index(const char* op, const Entry<IndexArgs>& entry, const IndexPlan& p
 Array index(const Array& x, const std::vector<Array>& indices) {
   const IndexPlan plan = plan_index("index", x, indices);
   const Array out = Array::empty("index", plan.result_shape, x.dtype(), x.device());
-  run_index("index", active_table().index_get[x.dtype()], plan, x, out, false);
+  run_index("index", table_for(x).index_get[x.dtype()], plan, x, out, false);
   return out;
 }
 
@@ -112,7 +112,7 @@ void index_write_into(const Array& x, const std::vector<Array>& indices, const A
   // The values are copied where they share memory with x, because they are read while x is written.
   Array y = cast(op, values, x.dtype()).expand(op, plan.result_shape);
   y = y.is_contiguous() && y.storage().get() != x.storage().get() ? y : clone(op, y);
-  run_index(op, active_table().index_write[mode][x.dtype()], plan, x, y, true);
+  run_index(op, table_for(x).index_write[mode][x.dtype()], plan, x, y, true);
 }
 
 namespace {
@@ -155,7 +155,7 @@ void run_gather(const char* op, const Entry<GatherArgs>& entry, const Array& x, 
 
 Array gather(const Array& x, int64_t dim, const Array& index) {
   const Array out = Array::empty("gather", index.shape(), x.dtype(), x.device());
-  run_gather("gather", active_table().gather[x.dtype()], x, dim, index, out, false);
+  run_gather("gather", table_for(x).gather[x.dtype()], x, dim, index, out, false);
   return out;
 }
 
@@ -167,7 +167,7 @@ void scatter_into(const Array& x, int64_t dim, const Array& index, const Array& 
   MO_CHECK(src.ndim() == x.ndim(), op, "the source has shape ", src.shape(), " but the array ", x.shape());
   const bool shared = x.storage().get() == src.storage().get();
   const bool index_shared = x.storage().get() == index.storage().get();
-  run_gather(op, active_table().scatter[mode][x.dtype()], x, dim, index_shared ? clone(op, index) : index,
+  run_gather(op, table_for(x).scatter[mode][x.dtype()], x, dim, index_shared ? clone(op, index) : index,
              shared ? clone(op, src) : src, true);
 }
 
@@ -178,7 +178,7 @@ Array nonzero(const Array& x) {
   const int64_t n = test.numel(), chunks = (n + kNonzeroChunk - 1) / kNonzeroChunk;
   if (n == 0) return Array::empty(op, {0, x.ndim()}, kI64, x.device());
   const Array counts = Array::empty(op, {chunks}, kI64, x.device());
-  const Kernel kernel = kernel_for(op, active_table().nonzero, kBool);
+  const Kernel kernel = kernel_for(op, table_for(test).nonzero, kBool);
   const auto run = [&](const Array* out) {
     Launch<NonzeroArgs> call(op, kernel);
     call.args.n = n;
@@ -202,7 +202,7 @@ void check_range(const char* op, const char* wanted, const Array& x, double low,
   const Array values = contiguous(op, x);
   const DType dtype = values.dtype();
   if (values.numel() == 0) return;
-  Launch<InRangeArgs> call(op, kernel_for(op, active_table().in_range[dtype], dtype));
+  Launch<InRangeArgs> call(op, kernel_for(op, table_for(values).in_range[dtype], dtype));
   call.args = {values.numel(), low, high, nan, values.data()};
   call.touch(&call.args.x, values, false);
   call.values(wanted);
@@ -252,7 +252,7 @@ Array arange(const Operand& start, const Operand& step, int64_t count, DType dty
   MO_CHECK(count >= 0, op, "got a count of ", count);
   const Array out = Array::empty(op, {count}, dtype);
   if (count == 0) return out;
-  Launch<ArangeArgs> call(op, kernel_for(op, active_table().arange[dtype], dtype));
+  Launch<ArangeArgs> call(op, kernel_for(op, table_for(out).arange[dtype], dtype));
   call.args.n = count;
   call.args.start = start.scalar;
   call.args.step = step.scalar;

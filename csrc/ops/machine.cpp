@@ -16,7 +16,7 @@ Array fma_chain(const Array& x_in, int64_t steps) {
   const char* op = "fma_chain";
   MO_CHECK(steps >= 0 && steps <= kMostSteps, op, "steps must be 0 to ", kMostSteps, ", got ", steps);
   const DType dtype = x_in.dtype();
-  const Kernel kernel = kernel_for(op, active_table().fma_chain[dtype], dtype);
+  const Kernel kernel = kernel_for(op, table_for(x_in).fma_chain[dtype], dtype);
   const Array x = prepared(op, x_in, dtype), y = Array::empty(op, x.shape(), dtype, x.device());
   if (x.numel() == 0) return y;
   Launch<FmaChainArgs> call(op, kernel);
@@ -36,7 +36,9 @@ Array memory_stream(const std::vector<Array>& reads, const std::vector<Array>& w
   MO_CHECK(reads.size() <= kStreamMost && writes.size() <= kStreamMost && reads.size() + writes.size() > 0,
            op, "wants 1 to ", kStreamMost, " arrays to read or write, got ", reads.size(), " and ",
            writes.size());
-  const int64_t n = (reads.empty() ? writes : reads)[0].numel();
+  const Array& first = (reads.empty() ? writes : reads)[0];
+  const int64_t n = first.numel();
+  const Device device = first.device();
   const auto check = [&](const Array& a) {
     MO_CHECK_TYPE(a.dtype() == kF32, op, "wants float32, got ", name_of(a.dtype()));
     MO_CHECK(a.is_contiguous() && a.numel() == n, op, "wants contiguous arrays of ", n,
@@ -45,9 +47,9 @@ Array memory_stream(const std::vector<Array>& reads, const std::vector<Array>& w
   for (const Array& a : reads) check(a);
   for (const Array& a : writes) check(a);
   const int64_t chunks = (n + kStreamChunk - 1) / kStreamChunk;
-  const Array sums = Array::empty(op, {writes.empty() ? chunks : 0}, kF32);
+  const Array sums = Array::empty(op, {writes.empty() ? chunks : 0}, kF32, device);
   if (n == 0) return sums;
-  const KernelTable& table = active_table();
+  const KernelTable& table = table_for(device);
   Launch<StreamArgs> call(op, kernel_for(op, table.stream, kF32));
   StreamArgs& args = call.args;
   args.n = n;

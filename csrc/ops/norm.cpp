@@ -105,7 +105,7 @@ Three row_norm(const std::string& kind, const Array& x, const Dims& size, const 
   const Array y = Array::empty(op, x.shape(), dtype, x.device()),
               mean = made(op, true, {rows.rows}, dtype, x), scale = made(op, true, {rows.rows}, dtype, x);
   if (x.numel() > 0) {
-    Launch<RowNormArgs> call(op, kernel_for(op, active_table().row_norm[dtype], dtype));
+    Launch<RowNormArgs> call(op, kernel_for(op, table_for(x).row_norm[dtype], dtype));
     rows.put(call.args);
     call.args.eps = eps;
     call.read(&RowNormArgs::x, in);
@@ -135,7 +135,7 @@ Three row_norm_grad(const std::string& kind, const Array& g, const Array& x, con
               dweight = made(op, want_weight, rows.channels, dtype, x),
               dbias = made(op, want_bias, rows.channels, dtype, x);
   if (x.numel() > 0) {
-    Launch<RowNormGradArgs> call(op, kernel_for(op, active_table().row_norm_grad[dtype], dtype));
+    Launch<RowNormGradArgs> call(op, kernel_for(op, table_for(x).row_norm_grad[dtype], dtype));
     rows.put(call.args);
     // Enough rows that their parts are few beside the input, and not so many that threads have nothing to do.
     call.args.block = std::clamp<int64_t>(16384 / rows.n, 16, 256);
@@ -183,7 +183,7 @@ Three batch_norm(const Array& x, const Array& weight, const Array& bias, const A
   const Array y = Array::empty(op, x.shape(), dtype, x.device()), mean = made(op, true, shape, dtype, x),
               scale = made(op, true, shape, dtype, x);
   if (x.numel() > 0) {
-    Launch<BatchNormArgs> call(op, kernel_for(op, active_table().batch_norm[dtype], dtype));
+    Launch<BatchNormArgs> call(op, kernel_for(op, table_for(x).batch_norm[dtype], dtype));
     call.args = sizes;
     call.args.eps = eps;
     call.args.momentum = momentum;
@@ -226,7 +226,7 @@ Three batch_norm_grad(const Array& g, const Array& x, const Array& weight, const
   const Array dx = made(op, want_x, x.shape(), dtype, x), dweight = made(op, want_weight, shape, dtype, x),
               dbias = made(op, want_bias, shape, dtype, x);
   if (x.numel() > 0) {
-    Launch<BatchNormGradArgs> call(op, kernel_for(op, active_table().batch_norm_grad[dtype], dtype));
+    Launch<BatchNormGradArgs> call(op, kernel_for(op, table_for(x).batch_norm_grad[dtype], dtype));
     call.args = sizes;
     call.args.training = training;
     call.read(&BatchNormGradArgs::g, up);
@@ -247,7 +247,7 @@ Array local_response_norm(const Array& x, int64_t size, double alpha, double bet
   const DType dtype = computed_type(op, x);
   MO_CHECK(size >= 1, op, "size must be at least 1, got ", size);
   const Array in = prepared(op, x, dtype), y = Array::empty(op, x.shape(), dtype, x.device());
-  Launch<LocalNormArgs> call(op, kernel_for(op, active_table().local_norm[dtype], dtype));
+  Launch<LocalNormArgs> call(op, kernel_for(op, table_for(x).local_norm[dtype], dtype));
   set_channels(op, call.args, x);
   if (x.numel() > 0) {
     call.args.size = size;
@@ -269,7 +269,7 @@ Array local_response_norm_grad(const Array& g, const Array& x, int64_t size, dou
   check_same_shape(op, g, x);
   const Array up = prepared(op, g, dtype), in = prepared(op, x, dtype);
   const Array dx = Array::empty(op, x.shape(), dtype, x.device());
-  Launch<LocalNormGradArgs> call(op, kernel_for(op, active_table().local_norm_grad[dtype], dtype));
+  Launch<LocalNormGradArgs> call(op, kernel_for(op, table_for(x).local_norm_grad[dtype], dtype));
   set_channels(op, call.args, x);
   if (x.numel() > 0) {
     call.args.size = size;

@@ -119,7 +119,10 @@ void optim_step(const std::string& name, const std::vector<Array>& params, const
 
   std::vector<Access> accesses;
   accesses.reserve(count * lists.size() + 4);
+  const Device device = numbers.step.device();
   const auto touch = [&](const void* field, const Array& array, bool write) {
+    MO_CHECK_KIND(ErrorKind::kRuntime, array.device() == device, op, "wants all its arrays on ",
+                  to_string(device), " with its numbers, got one on ", to_string(array.device()));
     int64_t first, last;
     array.byte_range(&first, &last);
     accesses.push_back({array.storage().get(), first, last - first, array.offset() * size_of(array.dtype()),
@@ -158,7 +161,7 @@ void optim_step(const std::string& name, const std::vector<Array>& params, const
 
   Call call{op,
             nullptr,
-            kernel_for(op, active_table().optim[rule.rule], kF32),
+            kernel_for(op, table_for(device).optim[rule.rule], kF32),
             nullptr,
             base,
             memory.size() * 8,

@@ -69,9 +69,8 @@ class Chooser {
     int64_t scratch_bytes;
   };
 
-  Choice choose(const Problem& problem) {
+  Choice choose(const Problem& problem, const KernelTable& table) {
     static_assert(std::has_unique_object_representations_v<Problem>, "a problem is compared by its bytes");
-    const KernelTable& table = active_table();
     const Plan* plan = find(problem, table);
     const auto& implementation = list_[plan->index];
     const Entry<Args>& entry = implementation.entry(problem, table);

@@ -129,7 +129,7 @@ Array pool(const char* op, Chooser<Problem, PoolArgs, 2>& chooser, const Array& 
   if (out.numel() > 0) {
     const Problem problem{dtype,         args.h,     args.w,          args.out_w,        args.kernel_w,
                           args.stride_w, args.pad_w, args.dilation_w, args.row_elements, indices != nullptr};
-    const auto choice = chooser.choose(problem);
+    const auto choice = chooser.choose(problem, table_for(x));
     const Array in = prepared(op, x, dtype);
     Launch<PoolArgs> call(op, choice.kernel, choice.plan);
     call.args = args;
@@ -167,7 +167,7 @@ Array max_pool_grad(const Array& g, const Array& indices, const Dims& input_shap
   const Array out = Array::empty(op, input_shape, dtype, g.device());
   if (out.numel() > 0) {
     const Array up = prepared(op, g, dtype), places = contiguous(op, indices);
-    Launch<MaxPoolGradArgs> call(op, kernel_for(op, active_table().max_pool_grad[dtype], dtype));
+    Launch<MaxPoolGradArgs> call(op, kernel_for(op, table_for(g).max_pool_grad[dtype], dtype));
     call.args.planes = call.args.in_size = call.args.out_size = 1;
     for (int i = 0; i < n; ++i) {
       if (i < n - spatial) {
@@ -195,7 +195,7 @@ Array avg_pool2d_grad(const Array& g, const Dims& input_shape, const PoolOptions
   const Array out = Array::empty(op, input_shape, dtype, g.device());
   if (out.numel() > 0) {
     const Array up = prepared(op, g, dtype);
-    Launch<AvgPoolGradArgs> call(op, kernel_for(op, active_table().avg_pool_grad[dtype], dtype));
+    Launch<AvgPoolGradArgs> call(op, kernel_for(op, table_for(g).avg_pool_grad[dtype], dtype));
     call.args.pool = args;
     call.read(&AvgPoolGradArgs::g, up);
     call.write(&AvgPoolGradArgs::dx, out);

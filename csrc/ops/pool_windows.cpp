@@ -110,7 +110,7 @@ Array mean_grad(const char* op, const WindowArgs& args, const Array& g, const Di
                 int spatial) {
   const Dims wanted = result_shape(args, input_shape, spatial);
   MO_CHECK(g.shape() == wanted, op, "g has shape ", g.shape(), ", wanted ", wanted);
-  return run(op, active_table().window_avg_grad, args, g, input_shape, nullptr, Array());
+  return run(op, table_for(g).window_avg_grad, args, g, input_shape, nullptr, Array());
 }
 
 }  // namespace
@@ -120,14 +120,14 @@ std::pair<Array, Array> max_pool3d(const Array& x, const PoolOptions& options) {
   const WindowArgs args = plain(op, x.shape(), options, 3);
   Array indices;
   const Dims shape = result_shape(args, x.shape(), 3);
-  const Array y = run(op, active_table().window_max, args, x, shape, &indices, Array());
+  const Array y = run(op, table_for(x).window_max, args, x, shape, &indices, Array());
   return {y, indices};
 }
 
 Array avg_pool3d(const Array& x, const PoolOptions& options) {
   const char* op = "avg_pool3d";
   const WindowArgs args = plain(op, x.shape(), options, 3);
-  return run(op, active_table().window_avg, args, x, result_shape(args, x.shape(), 3), nullptr, Array());
+  return run(op, table_for(x).window_avg, args, x, result_shape(args, x.shape(), 3), nullptr, Array());
 }
 
 Array avg_pool3d_grad(const Array& g, const Dims& input_shape, const PoolOptions& options) {
@@ -140,7 +140,7 @@ std::pair<Array, Array> adaptive_max_pool(const Array& x, const Dims& output_siz
   const WindowArgs args = adaptive(op, x.shape(), output_size);
   Array indices;
   const Dims shape = result_shape(args, x.shape(), output_size.size());
-  const Array y = run(op, active_table().window_max, args, x, shape, &indices, Array());
+  const Array y = run(op, table_for(x).window_max, args, x, shape, &indices, Array());
   return {y, indices};
 }
 
@@ -154,7 +154,7 @@ Array adaptive_avg_pool(const Array& x, const Dims& output_size) {
     for (int i = x.ndim() - spatial; i < x.ndim(); ++i) dims.push_back(i);
     return reduce(kReduce_mean, x, dims, true);
   }
-  return run(op, active_table().window_avg, args, x, shape, nullptr, Array());
+  return run(op, table_for(x).window_avg, args, x, shape, nullptr, Array());
 }
 
 Array adaptive_avg_pool_grad(const Array& g, const Dims& input_shape, int spatial) {
@@ -196,7 +196,7 @@ std::pair<Array, Array> fractional_max_pool(const Array& x, const Dims& kernel, 
                 name_of(samples.dtype()));
   Array indices;
   const Dims shape = result_shape(a, x.shape(), spatial);
-  const Array y = run(op, active_table().window_max, a, x, shape, &indices, samples);
+  const Array y = run(op, table_for(x).window_max, a, x, shape, &indices, samples);
   return {y, indices};
 }
 
@@ -208,7 +208,7 @@ std::pair<Array, Array> stochastic_pool2d(const Array& x, const PoolOptions& opt
   MO_CHECK_TYPE(is_floating(samples.dtype()), op, "the samples must be floating, got ",
                 name_of(samples.dtype()));
   Array indices;
-  const Array y = run(op, active_table().window_stochastic, args, x, shape, &indices, samples);
+  const Array y = run(op, table_for(x).window_stochastic, args, x, shape, &indices, samples);
   return {y, indices};
 }
 

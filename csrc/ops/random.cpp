@@ -1,9 +1,11 @@
 #include "ops/random.h"
 
 #include <cmath>
+#include <mutex>
 #include <random>
 
 #include "contract/random.h"
+#include "core/cuda.h"
 #include "ops/elementwise.h"
 #include "ops/tables.h"
 
@@ -40,7 +42,7 @@ template <class Make>
 void into(const char* op, const Array& out, DType dtype, Make make) {
   if (out.numel() == 0) return;
   const bool direct = out.dtype() == dtype && out.is_contiguous();
-  const Array buffer = direct ? out : Array::empty(op, out.shape(), dtype);
+  const Array buffer = direct ? out : Array::empty(op, out.shape(), dtype, out.device());
   make(buffer);
   if (!direct) copy_into(op, out, buffer);
 }
@@ -64,16 +66,21 @@ void check_dropout(const char* op, double p) {
 
 }  // namespace
 
-Generator::Generator(uint64_t seed) {
+Generator::Generator(uint64_t seed, Device device) {
   const PoolScope scope(nullptr);  // it outlives a recording that it is made in
-  state_ = Array::empty("Generator", {2}, kI64);
+  state_ = Array::empty("Generator", {2}, kI64, device);
   write(seed, 0);
 }
 
 void Generator::write(uint64_t seed, uint64_t next) const {
-  auto* state = state_.as<int64_t>();
-  __atomic_store_n(&state[0], static_cast<int64_t>(seed), __ATOMIC_RELAXED);
-  __atomic_store_n(&state[1], static_cast<int64_t>(next), __ATOMIC_RELAXED);
+  if (device().type != DeviceType::kCPU) {
+    const int64_t pair[2] = {static_cast<int64_t>(seed), static_cast<int64_t>(next)};
+    copy_bytes("Generator", state_.data(), device(), pair, {}, sizeof pair);
+  } else {
+    auto* state = state_.as<int64_t>();
+    __atomic_store_n(&state[0], static_cast<int64_t>(seed), __ATOMIC_RELAXED);
+    __atomic_store_n(&state[1], static_cast<int64_t>(next), __ATOMIC_RELAXED);
+  }
   state_.storage()->version.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -81,9 +88,15 @@ void Generator::manual_seed(uint64_t seed) const {
   refuse_recording("manual_seed", "a replay would not seed the generator again");
   write(seed, 0);
 }
-uint64_t Generator::initial_seed() const {
-  return static_cast<uint64_t>(__atomic_load_n(state_.as<int64_t>(), __ATOMIC_RELAXED));
+int64_t Generator::read(int place) const {
+  const int64_t* from = state_.as<int64_t>() + place;
+  if (device().type == DeviceType::kCPU) return __atomic_load_n(from, __ATOMIC_RELAXED);
+  int64_t value;
+  copy_bytes("Generator", &value, {}, from, device(), sizeof value);
+  return value;
 }
+
+uint64_t Generator::initial_seed() const { return static_cast<uint64_t>(read(0)); }
 uint64_t Generator::seed() const {
   refuse_recording("seed", "a replay would not seed the generator again");
   const uint64_t fresh = system_seed();
@@ -95,19 +108,25 @@ void Generator::set_state(const Array& state) const {
   refuse_recording("set_state", "a replay would not set the state again");
   MO_CHECK_TYPE(state.dtype() == kI64, "set_state", "got dtype ", name_of(state.dtype()), ", wanted int64");
   MO_CHECK(state.shape() == Dims({2}), "set_state", "got shape ", state.shape(), ", wanted [2]");
-  const Array pair = contiguous("set_state", state);
+  const Array pair = to_device("set_state", contiguous("set_state", state), {});
   write(static_cast<uint64_t>(pair.as<int64_t>()[0]), static_cast<uint64_t>(pair.as<int64_t>()[1]));
 }
 
-const Generator& default_generator() {
+const Generator& default_generator(Device device) {
   static const auto* generator = new Generator(system_seed());
-  return *generator;
+  if (device.type == DeviceType::kCPU) return *generator;
+  static std::mutex mutex;
+  static const Generator* on_device[kMaxCudaDevices];
+  const std::lock_guard lock(mutex);
+  const Generator*& found = on_device[device.index];
+  if (!found) found = new Generator(generator->initial_seed(), device);
+  return *found;
 }
 
 Array random_bits(int64_t n, const Generator& generator) {
-  const Array out = Array::empty("random_bits", {n}, kI32);
+  const Array out = Array::empty("random_bits", {n}, kI32, generator.device());
   if (n == 0) return out;
-  Launch<RandomBitsArgs> call("random_bits", kernel_for("random_bits", active_table().random_bits, kI32));
+  Launch<RandomBitsArgs> call("random_bits", kernel_for("random_bits", table_for(out).random_bits, kI32));
   draw_into(call, out, generator);
   call.submit(kWordFlops * static_cast<double>(n));
   return out;
@@ -119,7 +138,7 @@ void uniform_into(const Array& out, double low, double high, const Generator& ge
            "got low=", low, " and high=", high, ", wanted finite numbers, low <= high");
   const DType dtype = computed_in(out.dtype());
   into("uniform", out, dtype, [&](const Array& buffer) {
-    Launch<UniformArgs> call("uniform", kernel_for("uniform", active_table().uniform[dtype], dtype));
+    Launch<UniformArgs> call("uniform", kernel_for("uniform", table_for(buffer).uniform[dtype], dtype));
     call.args.low = low;
     call.args.scale = high - low;
     call.args.highest = std::max(low, before(high, out.dtype()));
@@ -130,7 +149,7 @@ void uniform_into(const Array& out, double low, double high, const Generator& ge
 
 Array uniform(const Dims& shape, DType dtype, double low, double high, const Generator& generator) {
   check_floating("uniform", dtype);
-  const Array out = Array::empty("uniform", shape, dtype);
+  const Array out = Array::empty("uniform", shape, dtype, generator.device());
   uniform_into(out, low, high, generator);
   return out;
 }
@@ -140,7 +159,7 @@ void normal_into(const Array& out, double mean, double std, const Generator& gen
   MO_CHECK(std >= 0, "normal", "got std=", std, ", wanted std >= 0");
   const DType dtype = computed_in(out.dtype());
   into("normal", out, dtype, [&](const Array& buffer) {
-    Launch<NormalArgs> call("normal", kernel_for("normal", active_table().normal[dtype], dtype));
+    Launch<NormalArgs> call("normal", kernel_for("normal", table_for(buffer).normal[dtype], dtype));
     call.args.mean = mean;
     call.args.std = std;
     draw_into(call, buffer, generator);
@@ -150,7 +169,7 @@ void normal_into(const Array& out, double mean, double std, const Generator& gen
 
 Array normal(const Dims& shape, DType dtype, double mean, double std, const Generator& generator) {
   check_floating("normal", dtype);
-  const Array out = Array::empty("normal", shape, dtype);
+  const Array out = Array::empty("normal", shape, dtype, generator.device());
   normal_into(out, mean, std, generator);
   return out;
 }
@@ -172,9 +191,9 @@ Array randint(const Dims& shape, int64_t low, int64_t high, DType dtype, const G
   MO_CHECK(low >= kRanges[dtype].first && high - 1 <= kRanges[dtype].last, "randint", "[", low, ", ", high,
            ") does not fit in ", name_of(dtype), ", which holds ", kRanges[dtype].first, " to ",
            kRanges[dtype].last);
-  const Array out = Array::empty("randint", shape, dtype);
+  const Array out = Array::empty("randint", shape, dtype, generator.device());
   into("randint", out, kI64, [&](const Array& buffer) {
-    Launch<RandintArgs> call("randint", kernel_for("randint", active_table().randint, kI64));
+    Launch<RandintArgs> call("randint", kernel_for("randint", table_for(buffer).randint, kI64));
     call.args.low = low;
     call.args.range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
     draw_into(call, buffer, generator);
@@ -185,9 +204,9 @@ Array randint(const Dims& shape, int64_t low, int64_t high, DType dtype, const G
 
 Array randperm(int64_t n, const Generator& generator) {
   MO_CHECK(n >= 0, "randperm", "got n=", n, ", wanted n >= 0");
-  const Array out = Array::empty("randperm", {n}, kI64);
+  const Array out = Array::empty("randperm", {n}, kI64, generator.device());
   if (n == 0) return out;
-  Launch<RandpermArgs> call("randperm", kernel_for("randperm", active_table().randperm, kI64));
+  Launch<RandpermArgs> call("randperm", kernel_for("randperm", table_for(out).randperm, kI64));
   draw_into(call, out, generator);
   call.submit(2 * kWordFlops * static_cast<double>(n));
   return out;
@@ -195,10 +214,10 @@ Array randperm(int64_t n, const Generator& generator) {
 
 Array bernoulli(const Array& p, const Generator& generator) {
   check_floating("bernoulli", p.dtype());
-  const Array out = Array::empty("bernoulli", p.shape(), kBool);
+  const Array out = Array::empty("bernoulli", p.shape(), kBool, p.device());
   if (p.numel() == 0) return cast("bernoulli", out, p.dtype());
   const Array chances = prepared("bernoulli", p, kF32);
-  Launch<BernoulliArgs> call("bernoulli", kernel_for("bernoulli", active_table().bernoulli, kF32));
+  Launch<BernoulliArgs> call("bernoulli", kernel_for("bernoulli", table_for(out).bernoulli, kF32));
   call.read(&BernoulliArgs::p, chances);
   call.values("p in millionths");
   draw_into(call, out, generator);
@@ -210,11 +229,11 @@ std::pair<Array, Array> dropout(const Array& x, double p, const Generator& gener
   check_floating("dropout", x.dtype());
   check_dropout("dropout", p);
   const DType dtype = computed_in(x.dtype());
-  const Array y = Array::empty("dropout", x.shape(), dtype);
-  const Array mask = Array::empty("dropout", x.shape(), kBool);
+  const Array y = Array::empty("dropout", x.shape(), dtype, x.device());
+  const Array mask = Array::empty("dropout", x.shape(), kBool, x.device());
   if (x.numel() > 0) {
     const Array input = prepared("dropout", x, dtype);
-    Launch<DropoutArgs> call("dropout", kernel_for("dropout", active_table().dropout[dtype], dtype));
+    Launch<DropoutArgs> call("dropout", kernel_for("dropout", table_for(x).dropout[dtype], dtype));
     call.args.n = x.numel();
     call.args.threshold = static_cast<uint32_t>(std::lround(std::ldexp(p, 24)));
     call.args.scale = dropout_scale(p);
@@ -234,11 +253,11 @@ Array dropout_grad(const Array& g, const Array& mask, double p) {
   MO_CHECK(mask.shape() == g.shape(), "dropout_grad", "the gradient has shape ", g.shape(), ", the mask ",
            mask.shape());
   const DType dtype = computed_in(g.dtype());
-  const Array dx = Array::empty("dropout_grad", g.shape(), dtype);
+  const Array dx = Array::empty("dropout_grad", g.shape(), dtype, g.device());
   if (g.numel() > 0) {
     const Array gradient = prepared("dropout_grad", g, dtype), kept = contiguous("dropout_grad", mask);
     Launch<DropoutGradArgs> call("dropout_grad",
-                                 kernel_for("dropout_grad", active_table().dropout_grad[dtype], dtype));
+                                 kernel_for("dropout_grad", table_for(g).dropout_grad[dtype], dtype));
     call.args.n = g.numel();
     call.args.scale = dropout_scale(p);
     call.write(&DropoutGradArgs::dx, dx);

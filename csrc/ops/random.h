@@ -10,7 +10,7 @@ namespace markone {
 
 class Generator {
  public:
-  explicit Generator(uint64_t seed);
+  explicit Generator(uint64_t seed, Device device = {});
 
   // Starts the stream of `seed` from its first block.
   void manual_seed(uint64_t seed) const;
@@ -19,15 +19,17 @@ class Generator {
   uint64_t seed() const;
   // int64[2]: the seed and the next block. Shared with every copy of this generator.
   const Array& state() const { return state_; }
+  Device device() const { return state_.device(); }
   void set_state(const Array& state) const;
 
  private:
   void write(uint64_t seed, uint64_t next) const;
+  int64_t read(int place) const;
   Array state_;
 };
 
 // The generator of functions that are given none; starts from the operating system's randomness.
-const Generator& default_generator();
+const Generator& default_generator(Device device = {});
 
 // n words of 32 bits as int32: the stream itself.
 Array random_bits(int64_t n, const Generator& generator);

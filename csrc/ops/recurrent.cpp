@@ -39,6 +39,7 @@ struct Problem {
   const char* op;
   RecurrentKind kind;
   DType dtype;  // of the computation
+  Device device;
   int64_t steps, batch, in, hidden, out, gates;
   bool reverse;
   Array x, w_ih, w_hh, w_hr, lengths;
@@ -64,6 +65,7 @@ struct Problem {
     if (weights.b_hh) wants(weights.b_hh, "b_hh", {gates * hidden}, x_);
     if (weights.w_hr) wants(weights.w_hr, "w_hr", {out, hidden}, x_);
     dtype = is_half(x_.dtype()) ? kF32 : x_.dtype();
+    device = x_.device();
     x = prepared(op, x_, dtype);
     w_ih = prepared(op, weights.w_ih, dtype);
     w_hh = prepared(op, weights.w_hh, dtype);
@@ -86,7 +88,7 @@ struct Problem {
     wants(a, name, shape, like);
     return prepared(op, a, dtype);
   }
-  Array made(const Dims& shape) const { return Array::empty(op, shape, dtype); }
+  Array made(const Dims& shape) const { return Array::empty(op, shape, dtype, device); }
   Array rows(const Array& a) const { return a.reshape_view(op, {steps * batch, a.size(a.ndim() - 1)}); }
   // The states that each step starts from, or ends with.
   Array before(const Array& h) const { return h.slice(0, reverse ? 1 : 0, reverse ? steps + 1 : steps, 1); }
@@ -138,7 +140,7 @@ RecurrentResult recurrent(const std::string& kind_name, const Array& x, const Re
   if (p.w_hr || kKinds[kind].gru) saved.inner = p.made({p.steps, p.batch, p.hidden});
   result.y = p.lengths ? p.made({p.steps, p.batch, p.out}) : p.after(saved.h);
 
-  Launch<RecurrentArgs> call(op, kernel_for(op, active_table().recurrent[kind][p.dtype], p.dtype));
+  Launch<RecurrentArgs> call(op, kernel_for(op, table_for(p.device).recurrent[kind][p.dtype], p.dtype));
   const int64_t scratch = p.put<RecurrentArgs>(call);
   if (b_hh) call.read(&RecurrentArgs::bias, b_hh);
   if (first_h) call.read(&RecurrentArgs::h0, first_h);
@@ -190,7 +192,7 @@ std::vector<std::optional<Array>> recurrent_grad(const std::string& kind_name, c
                        : kind == kGru ? p.made({p.steps, p.batch, p.hidden})
                                       : Array();
   using Args = RecurrentGradArgs;
-  Launch<Args, 16> call(op, kernel_for(op, active_table().recurrent_grad[kind][p.dtype], p.dtype));
+  Launch<Args, 16> call(op, kernel_for(op, table_for(p.device).recurrent_grad[kind][p.dtype], p.dtype));
   const int64_t scratch = p.put<Args>(call);
   const Array gate = contiguous(op, saved.gate), h = contiguous(op, saved.h);
   const Array c = lstm ? contiguous(op, saved.c) : Array();

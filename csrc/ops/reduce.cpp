@@ -60,7 +60,7 @@ Array run(ReduceOp op, const Array& x, const Split& split, DType out_type, doubl
   const char* name = kReduceInfo[op].name;
   const Array out = Array::empty(name, split.kept_ones, out_type, x.device());
   if (out.numel() == 0) return out;
-  Launch<Args> call(name, kernel_for(name, active_table().reduce[op][x.dtype()], x.dtype()));
+  Launch<Args> call(name, kernel_for(name, table_for(x).reduce[op][x.dtype()], x.dtype()));
   Args& a = call.args;
   for (int d = 0; d < x.ndim(); ++d) {
     if (split.reduced[d]) {
@@ -139,7 +139,7 @@ Array arg_reduce(bool max, const Array& x, std::optional<int64_t> dim, bool keep
   if (out.numel() == 0) return out;
   const DType dtype = is_half(x.dtype()) ? kF32 : is_floating(x.dtype()) ? x.dtype() : kI64;
   const Array in = prepared(op, x, dtype);
-  const KernelTable& table = active_table();
+  const KernelTable& table = table_for(x);
   Launch<ArgReduceArgs> call(op, kernel_for(op, max ? table.argmax[dtype] : table.argmin[dtype], dtype));
   call.args.outer = call.args.inner = 1;
   call.args.n = n;

@@ -54,7 +54,7 @@ int64_t taps_bytes(const char* op, const ResampleDim& d) {
 Array pass(const char* op, const ResampleArgs& args, const Array& in, const Dims& shape, bool grad) {
   const Array out = Array::empty(op, shape, in.dtype(), in.device());
   if (out.numel() == 0) return out;
-  const KernelTable& table = active_table();
+  const KernelTable& table = table_for(out);
   const DType dtype = in.dtype();
   Launch<ResampleArgs> call(op,
                             kernel_for(op, grad ? table.resample_grad[dtype] : table.resample[dtype], dtype));
@@ -199,7 +199,7 @@ Array grid_sample(const Array& x, const Array& grid, const std::string& mode, co
   const char* op = "grid_sample";
   check_types(op, x, grid);
   const GridSampleArgs args = grid_args(op, x.shape(), grid, mode, padding_mode, align_corners);
-  return grid_call(op, active_table().grid_sample, args, x, grid, Array(), sampled_shape(x.shape(), grid),
+  return grid_call(op, table_for(grid).grid_sample, args, x, grid, Array(), sampled_shape(x.shape(), grid),
                    x.dtype());
 }
 
@@ -210,7 +210,8 @@ Array grid_sample_input_grad(const Array& g, const Array& grid, const Dims& inpu
   const GridSampleArgs args = grid_args(op, input_shape, grid, mode, padding_mode, align_corners);
   MO_CHECK(g.shape() == sampled_shape(input_shape, grid), op, "g has shape ", g.shape(), ", wanted ",
            sampled_shape(input_shape, grid));
-  return grid_call(op, active_table().grid_sample_input_grad, args, Array(), grid, g, input_shape, g.dtype());
+  return grid_call(op, table_for(grid).grid_sample_input_grad, args, Array(), grid, g, input_shape,
+                   g.dtype());
 }
 
 Array grid_sample_grid_grad(const Array& g, const Array& x, const Array& grid, const std::string& mode,
@@ -221,7 +222,7 @@ Array grid_sample_grid_grad(const Array& g, const Array& x, const Array& grid, c
   const GridSampleArgs args = grid_args(op, x.shape(), grid, mode, padding_mode, align_corners);
   MO_CHECK(g.shape() == sampled_shape(x.shape(), grid), op, "g has shape ", g.shape(), ", wanted ",
            sampled_shape(x.shape(), grid));
-  return grid_call(op, active_table().grid_sample_grid_grad, args, x, grid, g, grid.shape(), g.dtype());
+  return grid_call(op, table_for(grid).grid_sample_grid_grad, args, x, grid, g, grid.shape(), g.dtype());
 }
 
 Array pad(const Array& x, const std::string& mode, const Dims& sides) {

@@ -25,7 +25,7 @@ std::pair<Array, Array> scan(ScanOp kind, const Array& x, int64_t dim_, bool rev
   const Array in = prepared(op, x, dtype), out = Array::empty(op, x.shape(), dtype, x.device());
   const Array indices = indexed ? Array::empty(op, x.shape(), kI64, x.device()) : Array();
   if (x.numel() == 0) return {out, indices};
-  Launch<ScanArgs> call(op, kernel_for(op, active_table().scan[kind][dtype], dtype));
+  Launch<ScanArgs> call(op, kernel_for(op, table_for(x).scan[kind][dtype], dtype));
   set_sizes(call.args, x, dim);
   call.args.reverse = reverse;
   call.read(&ScanArgs::x, in);
@@ -70,7 +70,7 @@ Array logcumsumexp_grad(const Array& g, const Array& x, const Array& y, int64_t 
   const Array out = Array::empty(op, x.shape(), dtype, x.device());
   if (x.numel() > 0) {
     using Args = LogcumsumexpGradArgs;
-    Launch<Args> call(op, kernel_for(op, active_table().logcumsumexp_grad[dtype], dtype));
+    Launch<Args> call(op, kernel_for(op, table_for(x).logcumsumexp_grad[dtype], dtype));
     set_sizes(call.args, x, dim);
     call.read(&Args::g, up);
     call.read(&Args::x, in);

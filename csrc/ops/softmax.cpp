@@ -28,7 +28,7 @@ Array softmax(const Array& x, int64_t dim, bool log) {
   const int d = wrap_dim(op, dim, x.ndim());
   const Array in = prepared(op, x, dtype), out = Array::empty(op, x.shape(), dtype, x.device());
   if (x.numel() > 0) {
-    const KernelTable& table = active_table();
+    const KernelTable& table = table_for(out);
     Launch<SoftmaxArgs> call(op,
                              kernel_for(op, log ? table.log_softmax[dtype] : table.softmax[dtype], dtype));
     set_sizes(call.args, x, d);
@@ -47,7 +47,7 @@ Array softmax_grad(const Array& g, const Array& y, int64_t dim, bool log) {
   const Array up = prepared(op, g, dtype), in = prepared(op, y, dtype);
   const Array out = Array::empty(op, y.shape(), dtype, y.device());
   if (y.numel() > 0) {
-    const KernelTable& table = active_table();
+    const KernelTable& table = table_for(out);
     Launch<SoftmaxGradArgs> call(
         op, kernel_for(op, log ? table.log_softmax_grad[dtype] : table.softmax_grad[dtype], dtype));
     set_sizes(call.args, y, d);
@@ -123,7 +123,7 @@ std::pair<Array, Array> cross_entropy(const Array& x, const Array& target, const
   const int64_t rows = target.numel();
   const Array loss = Array::empty(op, labels.result_shape(), dtype, x.device());
   const Array saved = Array::empty(op, {2 * rows + 1}, dtype, x.device());
-  Launch<CrossEntropyArgs> call(op, kernel_for(op, active_table().cross_entropy[dtype], dtype));
+  Launch<CrossEntropyArgs> call(op, kernel_for(op, table_for(x).cross_entropy[dtype], dtype));
   labels.put(call, options, &call.args);
   call.write(&CrossEntropyArgs::loss, loss);
   call.write(&CrossEntropyArgs::saved, saved);
@@ -143,7 +143,7 @@ Array cross_entropy_grad(const Array& g, const Array& x, const Array& target, co
   const Array up = prepared(op, g, dtype), lse = contiguous(op, saved);
   const Array out = Array::empty(op, x.shape(), dtype, x.device());
   if (x.numel() > 0) {
-    Launch<CrossEntropyGradArgs> call(op, kernel_for(op, active_table().cross_entropy_grad[dtype], dtype));
+    Launch<CrossEntropyGradArgs> call(op, kernel_for(op, table_for(x).cross_entropy_grad[dtype], dtype));
     labels.put(call, options, &call.args);
     call.read(&CrossEntropyGradArgs::g, up);
     call.read(&CrossEntropyGradArgs::saved, lse);

@@ -29,7 +29,7 @@ std::pair<Array, Array> sort(const char* op, const Array& x, int64_t dim, bool d
   const Array indices = Array::empty(op, shape, kI64, x.device());
   if (values.numel() == 0) return {values, indices};
   const Array in = contiguous(op, x);
-  Launch<SortArgs> call(op, kernel_for(op, active_table().sort[x.dtype()], x.dtype()));
+  Launch<SortArgs> call(op, kernel_for(op, table_for(x).sort[x.dtype()], x.dtype()));
   SortArgs& a = call.args;
   a.outer = a.inner = 1;
   a.n = n;
@@ -69,7 +69,7 @@ Array searchsorted(const Array& seq_, const Array& values_, const Array& sorter_
   const Array out = Array::empty(op, values_.shape(), kI64, values_.device());
   if (out.numel() == 0) return out;
   const Array seq = prepared(op, seq_, dtype), values = prepared(op, values_, dtype);
-  Launch<SearchArgs> call(op, kernel_for(op, active_table().search[dtype], dtype));
+  Launch<SearchArgs> call(op, kernel_for(op, table_for(seq).search[dtype], dtype));
   SearchArgs& a = call.args;
   a.n = seq.size(seq.ndim() - 1);
   a.rows = 1;

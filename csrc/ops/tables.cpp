@@ -1,5 +1,7 @@
 #include "ops/tables.h"
 
+#include "core/cuda.h"
+
 namespace markone {
 namespace {
 
@@ -42,6 +44,9 @@ KernelTable make_table(Isa isa) {
   return table;
 }
 
+// Before anybody looks for the library.
+const bool told = (set_device_table_bytes(sizeof(KernelTable)), true);
+
 }  // namespace
 
 const KernelTable& table_of(Isa isa) {
@@ -49,6 +54,17 @@ const KernelTable& table_of(Isa isa) {
                                        make_table(Isa::kAvx2), make_table(Isa::kAvx512),
                                        make_table(Isa::kNeon)};
   return tables[static_cast<int>(isa)];
+}
+
+const KernelTable& table_for(Device device) {
+  if (device.type == DeviceType::kCPU) return active_table();
+  static const KernelTable cuda = [] {
+    KernelTable table{};
+    cuda_api()->fill_table(&table);
+    table.isa = "cuda";
+    return table;
+  }();
+  return cuda;
 }
 
 const KernelTable& active_table() { return table_of(active_isa()); }

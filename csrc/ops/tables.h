@@ -1,6 +1,7 @@
 // The kernel tables by instruction set, and the one in use.
 #pragma once
 #include "contract/table.h"
+#include "core/array.h"
 #include "core/cpu_features.h"
 #include "core/stream.h"
 
@@ -9,6 +10,9 @@ namespace markone {
 // Complete for elementwise operations and reductions: what an instruction set lacks is the reference's.
 const KernelTable& table_of(Isa isa);
 const KernelTable& active_table();
+// The kernels of a device: the active instruction set's on the cpu.
+const KernelTable& table_for(Device device);
+inline const KernelTable& table_for(const Array& array) { return table_for(array.device()); }
 
 // Raises NotImplementedError in the name of `op` where no table has a kernel for the type.
 template <class Args>

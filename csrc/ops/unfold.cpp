@@ -38,10 +38,10 @@ Array launch(const char* op, const Windows& windows, const Array& from_in, bool 
   MO_CHECK_KIND(ErrorKind::kNotImplemented, is_floating(from_in.dtype()), op, "is not defined for ",
                 name_of(from_in.dtype()));
   const DType dtype = is_half(from_in.dtype()) ? kF32 : from_in.dtype();
-  const Array out = Array::empty(op, fold ? windows.image : windows.columns, dtype);
+  const Array out = Array::empty(op, fold ? windows.image : windows.columns, dtype, from_in.device());
   if (out.numel() > 0) {
     const Array from = prepared(op, from_in, dtype);
-    const KernelTable& table = active_table();
+    const KernelTable& table = table_for(out);
     Launch<UnfoldArgs> call(op, kernel_for(op, fold ? table.fold[dtype] : table.unfold[dtype], dtype));
     call.args = windows.args;
     call.read(&UnfoldArgs::from, from);
