@@ -12,7 +12,7 @@ C_HEADERS = {"stdint.h", "stddef.h", "string.h", "math.h", "float.h", "limits.h"
 INTRINSICS = {"immintrin.h", "arm_neon.h"}
 # Folder -> patterns of the project's headers that its files may include; {family} is a kernel's own folder.
 PROJECT = {
-    "core": [r"core/.*", r"contract/(run|dtype)\.h"],
+    "core": [r"core/.*", r"contract/(run|dtype|device)\.h"],
     "contract": [r"contract/.*", r"kernels/common/\w+\.def"],
     "kernels/common": [r"contract/.*", r"kernels/common/.*"],
     "kernels/ref": [r"contract/.*", r"kernels/common/.*", r"kernels/ref/.*"],
