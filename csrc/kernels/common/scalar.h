@@ -6,7 +6,9 @@
 namespace markone::MARKONE_ISA {
 namespace {
 
+#ifndef MO_SCALAR  // CUDA's are for the device too
 #define MO_SCALAR inline __attribute__((always_inline))
+#endif
 
 struct BF16 {
   uint16_t bits;

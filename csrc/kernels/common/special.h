@@ -5,14 +5,18 @@
 
 #include "kernels/common/scalar.h"
 
+#ifndef MO_INLINE  // CUDA's are for the device too
+#define MO_INLINE inline
+#endif
+
 namespace markone::MARKONE_ISA {
 namespace {
 
 constexpr double kPi = 3.141592653589793;
 
 // log |Gamma(x)|. The plain lgamma writes a global that threads would share.
-inline double log_gamma(double x) {
-#if defined(__GLIBC__)
+MO_INLINE double log_gamma(double x) {
+#if defined(__GLIBC__) && !defined(__CUDA_ARCH__)
   int sign;
   return ::lgamma_r(x, &sign);
 #else
@@ -22,7 +26,7 @@ inline double log_gamma(double x) {
 
 // psi(x): up by psi(x) = psi(x + 1) - 1/x to x >= 10, where the asymptotic series (Abramowitz and Stegun
 // 6.3.18) is exact; below 0 by the reflection 6.3.7.
-inline double digamma_of(double x) {
+MO_INLINE double digamma_of(double x) {
   if (x == 0) return ::copysign(__builtin_inf(), -x);
   if (x != x || x == __builtin_inf()) return x;
   double sum = 0;
@@ -41,7 +45,7 @@ inline double digamma_of(double x) {
 }
 
 // The sum of (x + k)^-s over k >= 0, x > 0, by Euler and Maclaurin from x + k >= 10 + s on.
-inline double hurwitz_zeta(double s, double x) {
+MO_INLINE double hurwitz_zeta(double s, double x) {
   double sum = 0;
   for (; x < 10 + s; x += 1) sum += ::pow(x, -s);
   constexpr double c[] = {1.0 / 12,
@@ -63,7 +67,7 @@ inline double hurwitz_zeta(double s, double x) {
 }
 
 // The derivative of order n of psi, n a whole number up to 170 (171! is no double).
-inline double polygamma_of(double x, double n) {
+MO_INLINE double polygamma_of(double x, double n) {
   if (n == 0) return digamma_of(x);
   if (x != x || !(n > 0 && n <= 170) || n != ::floor(n)) return __builtin_nan("");
   const double s = n + 1, even = ::fmod(s, 2.0) == 0 ? 1 : -1;
@@ -81,7 +85,7 @@ inline double polygamma_of(double x, double n) {
 }
 
 // The inverse of erf: Winitzki's closed form, good to 2e-3, then Halley's steps.
-inline double erfinv_of(double x) {
+MO_INLINE double erfinv_of(double x) {
   const double a = ::fabs(x);
   if (!(a < 1)) return a == 1 ? x * __builtin_inf() : __builtin_nan("");
   if (a < 1e-9) return x * 0.886226925452758;
