@@ -17,7 +17,13 @@ void bind_vision(py::module_& m) {
         py::arg("align_corners") = false);
   m.def("grid_sample_grid_grad", &grid_sample_grid_grad, py::arg("g"), py::arg("x"), py::arg("grid"),
         py::arg("mode") = "bilinear", py::arg("padding_mode") = "zeros", py::arg("align_corners") = false);
-  m.def("pad", &pad, py::arg("x"), py::arg("mode"), py::arg("sides"));
+  m.def(
+      "pad",
+      [](const Array& x, const std::string& mode, const Dims& sides, const Operand& value) {
+        MO_CHECK_TYPE(value.kind != Operand::kArray, "pad", "the value must be a number");
+        return pad(x, mode, sides, value.scalar);
+      },
+      py::arg("x"), py::arg("mode"), py::arg("sides"), py::arg("value") = 0.0);
   m.def(
       "nms",
       [](const Array& boxes, const Array& order, const std::optional<Array>& groups, double threshold) {

@@ -50,10 +50,10 @@ struct GridSampleArgs {
   void* out;         // y [batch, channels, places]; or the gradient of x, or that of the grid
 };
 
-// Each dimension of [planes, size 0, size 1, size 2] grows by `before` and `after`, with what its own
-// elements are when they go on mirrored without the border (at most size - 1), as the border, or from the
-// other end (at most size). Elements of any type of `bytes` bytes.
-enum : int64_t { kPadReflect, kPadReplicate, kPadCircular };
+// Each dimension of [planes, size 0, size 1, size 2] grows by `before` and `after`, with one value, or with
+// what its own elements are when they go on mirrored without the border (at most size - 1), as the border, or
+// from the other end (at most size). Elements of any type of `bytes` bytes.
+enum : int64_t { kPadConstant, kPadReflect, kPadReplicate, kPadCircular };
 struct PadDim {
   int64_t size, before, after;
 };
@@ -61,6 +61,7 @@ struct PadArgs {
   int64_t planes, mode, bytes;
   PadDim dim[3];
   const void* in;
+  const void* value;  // one element: the constant; else null
   void* out;
 };
 

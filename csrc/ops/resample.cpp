@@ -225,16 +225,20 @@ Array grid_sample_grid_grad(const Array& g, const Array& x, const Array& grid, c
   return grid_call(op, table_for(grid).grid_sample_grid_grad, args, x, grid, g, grid.shape(), g.dtype());
 }
 
-Array pad(const Array& x, const std::string& mode, const Dims& sides) {
+Array pad(const Array& x, const std::string& mode, const Dims& sides, Scalar value) {
   const char* op = "pad";
   const int axes = sides.size() / 2, lead = x.ndim() - axes;
   MO_CHECK(sides.size() == 2 * axes && axes >= 1 && axes <= 3 && lead >= 0, op,
            "wants two numbers for each of the last one to three dimensions of shape ", x.shape(), ", got ",
            sides);
-  MO_CHECK(mode == "reflect" || mode == "replicate" || mode == "circular", op,
-           "the mode must be reflect, replicate or circular, got '", mode, "'");
+  const bool constant = mode == "constant";
+  MO_CHECK(constant || mode == "reflect" || mode == "replicate" || mode == "circular", op,
+           "the mode must be constant, reflect, replicate or circular, got '", mode, "'");
   PadArgs args{};
-  args.mode = mode == "reflect" ? kPadReflect : mode == "replicate" ? kPadReplicate : kPadCircular;
+  args.mode = constant              ? kPadConstant
+              : mode == "reflect"   ? kPadReflect
+              : mode == "replicate" ? kPadReplicate
+                                    : kPadCircular;
   args.bytes = size_of(x.dtype());
   args.planes = 1;
   Dims shape = x.shape();
@@ -244,7 +248,8 @@ Array pad(const Array& x, const std::string& mode, const Dims& sides) {
     const int at = x.ndim() - 1 - i;
     const int64_t n = x.size(at), before = sides[2 * i], after = sides[2 * i + 1];
     const int64_t most = mode == "reflect" ? n - 1 : mode == "circular" ? n : INT64_MAX;
-    MO_CHECK(before >= 0 && after >= 0 && before <= most && after <= most && (n > 0 || before + after == 0),
+    MO_CHECK(before >= 0 && after >= 0 && before <= most && after <= most &&
+                 (constant || n > 0 || before + after == 0),
              op, "mode '", mode, "' cannot add ", before, " and ", after, " to a dimension of size ", n);
     args.dim[2 - i] = {n, before, after};
     shape[at] = checked_add(op, checked_add(op, n, before), after);
@@ -255,6 +260,12 @@ Array pad(const Array& x, const std::string& mode, const Dims& sides) {
   Launch<PadArgs> call(op, make_kernel<PadArgs>(active_table().pad.name, active_table().pad.function));
   call.args = args;
   call.read(&PadArgs::in, in);
+  Array one;
+  if (constant) {
+    one = Array::empty(op, {}, x.dtype(), x.device());
+    fill(op, one, value);
+    call.read(&PadArgs::value, one);
+  }
   call.write(&PadArgs::out, out);
   call.submit(static_cast<double>(out.numel()));
   return out;

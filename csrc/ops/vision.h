@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "contract/elementwise.h"
 #include "core/array.h"
 
 namespace markone {
@@ -29,8 +30,8 @@ Array grid_sample_grid_grad(const Array& g, const Array& x, const Array& grid, c
                             const std::string& padding_mode, bool align_corners);
 
 // x: [..., one to three dimensions], which grow by before, after of the last one, then of the one before it
-// ... (numbers not negative). mode: reflect, replicate, circular.
-Array pad(const Array& x, const std::string& mode, const Dims& sides);
+// and so on (numbers not negative). mode: constant, reflect, replicate, circular.
+Array pad(const Array& x, const std::string& mode, const Dims& sides, Scalar value);
 
 // Which boxes are kept, in the order given: bool [n]. boxes [n, 4]; order int64 [n]; groups int64 [n] or
 // empty.

@@ -108,10 +108,12 @@ void pad(const PadArgs* a, const Run*) {
     for (int64_t i = 0; i < padded_size(d); ++i)
       for (int64_t j = 0; j < padded_size(h); ++j)
         for (int64_t k = 0; k < padded_size(w); ++k, out += a->bytes) {
-          const int64_t row =
-              (plane * d.size + pad_source(d, a->mode, i)) * h.size + pad_source(h, a->mode, j);
-          const int64_t from = row * w.size + pad_source(w, a->mode, k);
-          const char* in = static_cast<const char*>(a->in) + from * a->bytes;
+          const int64_t slice = pad_source(d, a->mode, i), row = pad_source(h, a->mode, j),
+                        column = pad_source(w, a->mode, k);
+          const int64_t from = ((plane * d.size + slice) * h.size + row) * w.size + column;
+          const bool inside = slice >= 0 && row >= 0 && column >= 0;
+          const char* in =
+              static_cast<const char*>(inside ? a->in : a->value) + (inside ? from : 0) * a->bytes;
           for (int64_t b = 0; b < a->bytes; ++b) out[b] = in[b];
         }
 }

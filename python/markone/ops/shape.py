@@ -463,15 +463,18 @@ def pad_constant(input: Tensor, pad: Sequence[int], value: float = 0.0) -> Tenso
             inner = narrow(inner, d, min(cut0, shape[d]), max(shape[d] - cut0 - cut1, 0))
         starts[d] = max(before, 0)
     lengths = list(inner.shape)
-    out = _C.empty(tuple(wide), input.dtype)
-    _C.fill(out, value)
 
     def cut(a: Any) -> Any:
         for d, (start, length) in enumerate(zip(starts, lengths, strict=True)):
             a = a.slice(d, start, start + length, 1)
         return a
 
-    _C.copy_into(cut(out), inner._array)
+    if 0 < len(pad) <= 6:
+        out = _C.pad(inner._array, "constant", tuple(max(n, 0) for n in pad), value)
+    else:
+        out = _C.empty(tuple(wide), input.dtype)
+        _C.fill(out, value)
+        _C.copy_into(cut(out), inner._array)
     if not recording(inner):
         return Tensor(out)
     return Tensor(out, True, Node(_EMBED, (edge_of(inner),), (), (tuple(wide), cut)))

@@ -1,4 +1,4 @@
-// Padding from the image itself, a row of the result at a time: its middle is a row of the input.
+// Padding, a row of the result at a time: its middle is a row of the input.
 #include "kernels/common/pad.h"
 
 #include "kernels/cpu/vec.h"
@@ -11,7 +11,19 @@ template <class T>
 struct Pad {
   const PadArgs* a;
   int64_t rows, per_task;
+  T value;
 
+  MO_INLINE void fill_row(const T* in, T* out) const {
+    const PadDim& w = a->dim[2];
+    const int64_t width = padded_size(w);
+    const auto side = [&](int64_t j) {
+      const int64_t from = pad_source(w, a->mode, j);
+      out[j] = from >= 0 ? in[from] : value;
+    };
+    for (int64_t j = 0; j < w.before; ++j) side(j);
+    __builtin_memcpy(out + w.before, in, static_cast<uint64_t>(w.size) * sizeof(T));
+    for (int64_t j = w.before + w.size; j < width; ++j) side(j);
+  }
   static void task(void* context, int64_t task, int) {
     const auto& s = *static_cast<const Pad*>(context);
     const PadArgs& a = *s.a;
@@ -21,12 +33,12 @@ struct Pad {
     int64_t i = task * s.per_task % out_h, k = task * s.per_task / out_h % out_d;
     int64_t plane = task * s.per_task / out_h / out_d;
     for (int64_t r = task * s.per_task; r < end; ++r) {
-      const int64_t from = (plane * d.size + pad_source(d, a.mode, k)) * h.size + pad_source(h, a.mode, i);
-      const T* in = static_cast<const T*>(a.in) + from * w.size;
+      const int64_t slice = pad_source(d, a.mode, k), row = pad_source(h, a.mode, i);
       T* out = static_cast<T*>(a.out) + r * width;
-      for (int64_t j = 0; j < w.before; ++j) out[j] = in[pad_source(w, a.mode, j)];
-      __builtin_memcpy(out + w.before, in, static_cast<uint64_t>(w.size) * sizeof(T));
-      for (int64_t j = w.before + w.size; j < width; ++j) out[j] = in[pad_source(w, a.mode, j)];
+      if (slice >= 0 && row >= 0)
+        s.fill_row(static_cast<const T*>(a.in) + ((plane * d.size + slice) * h.size + row) * w.size, out);
+      else
+        for (int64_t j = 0; j < width; ++j) out[j] = s.value;
       if (++i < out_h) continue;
       i = 0;
       if (++k < out_d) continue;
@@ -37,7 +49,8 @@ struct Pad {
   static void kernel(const PadArgs* args, const Run* run) {
     const int64_t width = padded_size(args->dim[2]);
     Pad s{args, args->planes * padded_size(args->dim[0]) * padded_size(args->dim[1]),
-          width < kPadTask ? kPadTask / width : 1};
+          width < kPadTask ? kPadTask / width : 1, T(0)};
+    if (args->value) __builtin_memcpy(&s.value, args->value, sizeof(T));
     run->parallel(run, (s.rows + s.per_task - 1) / s.per_task, task, &s);
   }
 };
