@@ -2,7 +2,7 @@
 #pragma once
 #include "contract/dtype.h"
 #include "kernels/common/scalar.h"
-#include "kernels/cpu/vec.h"
+#include "kernels/cpu/vec_shuffle.h"
 
 MO_ISA_BEGIN
 
@@ -49,6 +49,14 @@ MO_INLINE Ints first_lanes(Ints x, int64_t n, Ints other) {
   for (int i = 0; i < Ints::kLanes; ++i) x.v[i] = i < n ? x.v[i] : other.v[i];
   return x;
 }
+// Lane i is what was lane i + kBy, counted around.
+template <int kBy>
+MO_INLINE Ints rotate(Ints x) {
+  Ints out;
+  for (int i = 0; i < Ints::kLanes; ++i) out.v[i] = x.v[(i + kBy) % Ints::kLanes];
+  return out;
+}
+MO_INLINE int64_t first_lane(Ints x) { return x.v[0]; }
 
 template <class T>
 MO_INLINE Vec<T> larger(Vec<T> a, Vec<T> b) {

@@ -43,11 +43,11 @@ MO_INLINE V load_lanes(const C* p, int64_t left) {
   return left == V::kLanes ? V::load(p) : V::load(p, left);
 }
 
-// One chunk of n <= kChunk values. values(i, left) gives those from i on as a vector, of which `left` count.
+// One chunk of n <= kChunk values, folded to a vector of lanes. values(i, left) gives those from i on as a
+// vector, of which `left` count.
 template <class Op, class C, class Values>
-MO_INLINE C combine_chunk(int64_t n, Values values) {
+MO_INLINE typename Lanes<C>::V combine_lanes(int64_t n, Values values) {
   using V = typename Lanes<C>::V;
-  using N = typename Lanes<C>::N;
   constexpr int kVectors = Lanes<C>::kLanes / V::kLanes;
   const V neutral = initial<Op, V, C>();
   V acc[kVectors];
@@ -63,17 +63,20 @@ MO_INLINE C combine_chunk(int64_t n, Values values) {
   for (int half = kVectors / 2; half > 0; half /= 2) {
     for (int k = 0; k < half; ++k) acc[k] = Op::combine(acc[k], acc[k + half]);
   }
-  C lane[V::kLanes];
-  acc[0].store(lane);
-  N fold[V::kLanes];
-  for (int k = 0; k < V::kLanes; ++k) fold[k] = N(lane[k]);
-  for (int half = V::kLanes / 2; half > 0; half /= 2) {
-    for (int k = 0; k < half; ++k) fold[k] = Op::combine(fold[k], fold[k + half]);
-  }
-  if constexpr (__is_same(N, Int))
-    return fold[0].v;
+  return acc[0];
+}
+// The lanes folded in halves.
+template <class Op, int kHalf, class V>
+MO_INLINE V fold_halves(V v) {
+  if constexpr (kHalf > 0)
+    return fold_halves<Op, kHalf / 2>(Op::combine(v, rotate<kHalf>(v)));
   else
-    return fold[0];
+    return v;
+}
+template <class Op, class C, class Values>
+MO_INLINE C combine_chunk(int64_t n, Values values) {
+  using V = typename Lanes<C>::V;
+  return first_lane(fold_halves<Op, V::kLanes / 2>(combine_lanes<Op, C>(n, values)));
 }
 // The same for elements that lie one after the other.
 template <class Op, class C>
@@ -84,37 +87,58 @@ __attribute__((noinline)) C reduce_chunk(const C* p, int64_t n, C shift) {
       n, [=](int64_t i, int64_t left) { return Op::map(load_lanes<V>(p + i, left), s); });
 }
 
-// The same for `width` outputs beside each other: rows [0, n) of one chunk are added one at a time, then
-// folded.
+// The same for `width` outputs beside each other: the rows of one chunk are added, several of one lane at a
+// time, then folded.
 template <class Op, class C>
 struct RowChunk {
   using V = typename Lanes<C>::V;
-  static constexpr int kWidth = 512 / sizeof(C);
+  static constexpr int kWidth = 2048 / sizeof(C);  // so that a row is a long run of memory
   static constexpr int kLanes = Lanes<C>::kLanes;
+  static constexpr int kAtOnce = 4;  // rows between a load and a store of their lane
   alignas(64) C lanes[kLanes][kWidth];
   alignas(64) C shift[kWidth];
   int used;
 
-  // Row 0 of a chunk of n. The first row of a lane is combined with the initial value, which is never stored.
+  // The first row of a lane is combined with the initial value, which is never stored.
   MO_INLINE void begin(int64_t n, int64_t width) {
     used = static_cast<int>(n < kLanes ? n : kLanes);
     if (n > 0) return;
     for (int64_t c = 0; c < width; c += V::kLanes) (initial<Op, V, C>()).store(lanes[0] + c);
   }
+  // Row i of the chunk.
   MO_INLINE void add(int64_t i, const C* row, int64_t width) {
     if (i < kLanes)
-      add_to<true>(lanes[i], row, width);
+      add_to<true, 1>(lanes[i], row, 0, width);
     else
-      add_to<false>(lanes[i % kLanes], row, width);
+      add_to<false, 1>(lanes[i % kLanes], row, 0, width);
   }
-  template <bool kFirst>
-  MO_INLINE void add_to(C* acc, const C* row, int64_t width) {
-    const V neutral = initial<Op, V, C>();
-    for (int64_t c = 0; c < width; c += V::kLanes) {
-      const V x = load_lanes<V>(row + c, width - c < V::kLanes ? width - c : V::kLanes);
-      const V before = kFirst ? neutral : V::load(acc + c);
-      Op::combine(before, Op::map(x, V::load(shift + c))).store(acc + c);
+  // All rows of a chunk of n, `stride` apart.
+  MO_INLINE void add_all(int64_t n, const C* row, int64_t stride, int64_t width) {
+    int64_t i = 0;
+    for (; i + kAtOnce * kLanes <= n; i += kAtOnce * kLanes) {
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        const C* p = row + (i + lane) * stride;
+        if (i == 0)
+          add_to<true, kAtOnce>(lanes[lane], p, kLanes * stride, width);
+        else
+          add_to<false, kAtOnce>(lanes[lane], p, kLanes * stride, width);
+      }
     }
+    for (; i < n; ++i) add(i, row + i * stride, width);
+  }
+  // kRows rows of one lane, `step` apart.
+  template <bool kFirst, int kRows>
+  MO_INLINE void add_to(C* acc, const C* row, int64_t step, int64_t width) {
+    int64_t c = 0;
+    for (; c + V::kLanes <= width; c += V::kLanes) add_vector<kFirst, kRows>(acc, row, step, c, V::kLanes);
+    if (c < width) add_vector<kFirst, kRows>(acc, row, step, c, width - c);
+  }
+  template <bool kFirst, int kRows>
+  MO_INLINE void add_vector(C* acc, const C* row, int64_t step, int64_t c, int64_t left) {
+    V v = kFirst ? initial<Op, V, C>() : V::load(acc + c);
+    const V s = V::load(shift + c);
+    for (int r = 0; r < kRows; ++r) v = Op::combine(v, Op::map(load_lanes<V>(row + r * step + c, left), s));
+    v.store(acc + c);
   }
   // Leaves the result in lanes[0]. A lane without elements holds the initial value, which changes nothing.
   MO_INLINE void fold(int64_t width) {

@@ -20,11 +20,11 @@ struct Depthwise {
 };
 
 template <class V, int... kI>
-MO_INLINE V with_zeros_low(V a, Ints<kI...>) {
+MO_INLINE V with_zeros_low(V a, Places<kI...>) {
   return V(__builtin_shufflevector(a.v, V(0).v, (kI % 2 ? V::kLanes : kI / 2)...));
 }
 template <class V, int... kI>
-MO_INLINE V with_zeros_high(V a, Ints<kI...>) {
+MO_INLINE V with_zeros_high(V a, Places<kI...>) {
   return V(__builtin_shufflevector(a.v, V(0).v, (kI % 2 ? V::kLanes : (V::kLanes + kI) / 2)...));
 }
 

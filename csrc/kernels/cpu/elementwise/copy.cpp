@@ -4,12 +4,19 @@
 #include "contract/elementwise.h"
 #include "kernels/cpu/elementwise/kernel.h"
 #include "kernels/cpu/gemm/pack.h"
+#include "kernels/cpu/vec_stream.h"
 
 MO_ISA_BEGIN
 
 template <class T>
 void copy_block(void* out, const void* in, const void*, const void*, int64_t n) {
   __builtin_memcpy(out, in, static_cast<size_t>(n) * sizeof(T));
+}
+// The same for an output that no cache could hold.
+template <class T>
+void stream_block(void* out, const void* in, const void*, const void*, int64_t n) {
+  stream_out(out, in, n * static_cast<int64_t>(sizeof(T)));
+  stream_end();
 }
 
 // The floating type of a size, whose vectors move any element of that size.
@@ -210,7 +217,11 @@ void copy_same(const CopyArgs* args, const Run* run) {
   if (args->in && (copy_transposed<Raw>(args, run) || copy_lines<Raw>(args, run))) return;
   static constexpr Format f = kStored<T, kType>;
   static constexpr KernelSpec spec = {copy_block<Raw>, 1, {&f}, &f, false};
-  copy_through(args, run, &spec);
+  static constexpr KernelSpec far = {stream_block<Raw>, 1, {&f}, &f, false};
+  int64_t bytes = args->in ? 2 * sizeof(T) : sizeof(T);
+  for (int64_t d = 0; d < args->ndim; ++d) bytes *= args->shape[d];
+  const bool along = args->out_stride[args->ndim - 1] == 1;
+  copy_through(args, run, along && bytes >= kStreamBytes ? &far : &spec);
 }
 
 template <DType kFrom, DType kTo>

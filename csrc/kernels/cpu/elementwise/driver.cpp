@@ -73,21 +73,23 @@ void move_bytes(int bytes, void* buffer, void* base, const ElementwiseArgs* args
 }
 
 // n copies of one element.
+template <class T>
+void splat_as(void* buffer, const void* value, int64_t n) {
+  T x;
+  __builtin_memcpy(&x, value, sizeof(T));
+  auto* to = static_cast<T*>(buffer);
+  for (int64_t i = 0; i < n; ++i) to[i] = x;
+}
 void splat(int bytes, void* buffer, const void* value, int64_t n) {
-  auto* to = static_cast<char*>(buffer);
   switch (bytes) {
-#define MO_SPLAT(size, T)                                                      \
-  case size: {                                                                 \
-    T x;                                                                       \
-    __builtin_memcpy(&x, value, size);                                         \
-    for (int64_t i = 0; i < n; ++i) __builtin_memcpy(to + i * size, &x, size); \
-    break;                                                                     \
-  }
-    MO_SPLAT(1, uint8_t)
-    MO_SPLAT(2, uint16_t)
-    MO_SPLAT(4, uint32_t)
-    MO_SPLAT(8, uint64_t)
-#undef MO_SPLAT
+    case 1:
+      return splat_as<uint8_t>(buffer, value, n);
+    case 2:
+      return splat_as<uint16_t>(buffer, value, n);
+    case 4:
+      return splat_as<uint32_t>(buffer, value, n);
+    default:
+      return splat_as<uint64_t>(buffer, value, n);
   }
 }
 

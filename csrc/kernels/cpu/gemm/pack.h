@@ -2,41 +2,9 @@
 // reads one line after the other. What is missing at the edge becomes zero.
 #pragma once
 #include "kernels/cpu/gemm/tile.h"
+#include "kernels/cpu/vec_shuffle.h"
 
 MO_ISA_BEGIN
-
-template <int... kI>
-struct Ints {};
-template <int kN, int... kI>
-struct CountTo : CountTo<kN - 1, kN - 1, kI...> {};
-template <int... kI>
-struct CountTo<0, kI...> {
-  using Type = Ints<kI...>;
-};
-
-// One step of a transposition: swaps the blocks of kHalf lanes off the diagonal.
-template <int kHalf, class V, int... kI>
-MO_INLINE void exchange(V& a, V& b, Ints<kI...>) {
-  constexpr int kN = V::kLanes;
-  const auto low = __builtin_shufflevector(a.v, b.v, ((kI & kHalf) ? kN + kI - kHalf : kI)...);
-  const auto high = __builtin_shufflevector(a.v, b.v, ((kI & kHalf) ? kN + kI : kI + kHalf)...);
-  a.v = low;
-  b.v = high;
-}
-template <int kHalf, class V>
-MO_INLINE void transpose_from(V (&rows)[V::kLanes]) {
-  if constexpr (kHalf < V::kLanes) {
-#pragma GCC unroll 16
-    for (int i = 0; i < V::kLanes; ++i) {
-      if (!(i & kHalf)) exchange<kHalf>(rows[i], rows[i + kHalf], typename CountTo<V::kLanes>::Type());
-    }
-    transpose_from<kHalf * 2>(rows);
-  }
-}
-template <class V>
-MO_INLINE void transpose(V (&rows)[V::kLanes]) {
-  transpose_from<1>(rows);
-}
 
 // What a packed panel may write past its end.
 inline constexpr int64_t kPackSlack = 16;

@@ -18,7 +18,7 @@ MO_INLINE void zero_run(T* to, int64_t n) {
 }
 
 template <class V, int... kI>
-MO_INLINE V every_second(V a, V b, Ints<kI...>) {
+MO_INLINE V every_second(V a, V b, Places<kI...>) {
   return V(__builtin_shufflevector(a.v, b.v, (2 * kI)...));
 }
 // The lanes 0, 2, 4, .. of a and b.

@@ -138,6 +138,34 @@ struct Reduction {
     }
     return total;
   }
+  // Outputs whose elements are one chunk and lie one after the other: a vector's length of them folds its lanes
+  // side by side.
+  void rows(int64_t first, int64_t count) const {
+    using V = typename Lanes<C>::V;
+    V lanes[V::kLanes];
+    Place place[V::kLanes];
+    for (int64_t k = 0; k < V::kLanes; ++k) {
+      place[k] = place_of(*a, k < count ? first + k : first);
+      const C* p = static_cast<const C*>(a->in) + place[k].in;
+      const V shift(shift_at(place[k].out));
+      lanes[k] = combine_lanes<Op, C>(
+          a->count, [=](int64_t i, int64_t left) { return Op::map(load_lanes<V>(p + i, left), shift); });
+    }
+    transpose(lanes);
+    for (int half = V::kLanes / 2; half > 0; half /= 2) {
+      for (int k = 0; k < half; ++k) lanes[k] = Op::combine(lanes[k], lanes[k + half]);
+    }
+    C value[V::kLanes];
+    lanes[0].store(value);
+    for (int64_t k = 0; k < count; ++k) store(place[k].out, Wide(value[k]));
+  }
+  static void rows_task(void* context, int64_t task, int) {
+    const auto& r = *static_cast<const Reduction*>(context);
+    constexpr int64_t kAtOnce = Lanes<C>::V::kLanes;
+    const int64_t last = (task + 1) * r.per_task < r.a->outputs ? (task + 1) * r.per_task : r.a->outputs;
+    for (int64_t o = task * r.per_task; o < last; o += kAtOnce)
+      r.rows(o, last - o < kAtOnce ? last - o : kAtOnce);
+  }
   static void along_task(void* context, int64_t task, int) {
     const auto& r = *static_cast<const Reduction*>(context);
     const ReduceArgs& a = *r.a;
@@ -170,7 +198,13 @@ struct Reduction {
     for (int64_t i = 0; i == 0 || i < n; i += kChunk) {
       const int64_t m = n - i < kChunk ? n - i : kChunk;
       rows.begin(m, width);
-      for (int64_t done = 0; done < m;) {
+      int64_t done = 0;
+      if (direct && m > 0 && walk.run(m) == m) {
+        rows.add_all(m, static_cast<const C*>(a->in) + place.in + walk.offset, stride, width);
+        walk.advance(m);
+        done = m;
+      }
+      while (done < m) {
         const int64_t count = walk.run(m - done);
         for (int64_t k = 0; k < count; ++k) {
           const int64_t at = place.in + walk.offset + k * stride;
@@ -224,6 +258,14 @@ struct Reduction {
     // them would be mostly empty. Both ways give the same bits.
     const bool beside = args->outer_in_stride[d] == 1 && args->inner_stride[args->inner_ndim - 1] != 1;
     const bool few = args->count < kFew && args->outer_shape[d] >= Lanes<C>::kLanes;
+    const bool lines = r.same && args->inner_ndim == 1 && args->inner_stride[0] == 1 && args->count > 0 &&
+                       args->count <= kChunk;
+    if constexpr (!__is_same(C, int64_t)) {
+      if (lines && args->outputs > 1) {
+        r.per_task = count < kTaskElements ? kTaskElements / count : 1;
+        return run->parallel(run, (args->outputs + r.per_task - 1) / r.per_task, rows_task, &r);
+      }
+    }
     if (args->outer_shape[d] > 1 && (beside || few)) {
       r.run = args->outer_shape[d];
       r.tiles = (r.run + kWidth - 1) / kWidth;

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ... import ops
-from ..._dtypes import float32
+from ..._dtypes import float32, float64
 from ...autograd.graph import recording
 from ...autograd.inplace import write_recorded
 from ...ops._common import wrap_dim
@@ -126,6 +126,9 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta · x)) / beta; x itself where beta · x > threshold."""
+    # Up from 20 a float32's softplus is the number itself.
+    if beta == 1 and threshold >= 20 and input.dtype is not float64:
+        return ops.softplus(input)
     scaled = input if beta == 1 else input * beta
     smooth = ops.softplus(scaled)
     if beta != 1:
