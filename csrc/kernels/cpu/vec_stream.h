@@ -11,8 +11,8 @@
 
 MO_ISA_BEGIN
 
-// From so many bytes read and written in all. Measured on a 32 MiB third-level cache: at 16 MiB ordinary stores
-// are 1.5 times as fast, at 32 MiB these 1.3 times, at 64 MiB 1.5 times.
+// From so many bytes read and written in all. Measured on a 32 MiB third-level cache: at 16 MiB ordinary
+// stores are 1.5 times as fast, at 32 MiB these 1.3 times, at 64 MiB 1.5 times.
 constexpr int64_t kStreamBytes = int64_t{24} << 20;
 
 // Copies what has just been made in a small buffer; whole cache lines of the output go past the caches.

@@ -138,8 +138,8 @@ struct Reduction {
     }
     return total;
   }
-  // Outputs whose elements are one chunk and lie one after the other: a vector's length of them folds its lanes
-  // side by side.
+  // Outputs whose elements are one chunk and lie one after the other: a vector's length of them folds its
+  // lanes side by side.
   void rows(int64_t first, int64_t count) const {
     using V = typename Lanes<C>::V;
     V lanes[V::kLanes];
