@@ -55,9 +55,11 @@ from . import amp as amp
 from . import bench as bench
 from . import classic as classic
 from . import cli as cli
+from . import cuda as cuda
 from . import data as data
 from . import datasets as datasets
 from . import lessons as lessons
+from . import linalg as linalg
 from . import models as models
 from . import nn as nn
 from . import optim as optim
@@ -226,10 +228,8 @@ from .ops import cosh_ as cosh_
 from .ops import cosine_similarity as cosine_similarity
 from .ops import count_nonzero as count_nonzero
 from .ops import cov as cov
-from .ops import cpu as cpu
 from .ops import cross as cross
 from .ops import cross_entropy as cross_entropy
-from .ops import cuda as cuda
 from .ops import cummax as cummax
 from .ops import cummin as cummin
 from .ops import cumprod as cumprod

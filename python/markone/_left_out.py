@@ -59,6 +59,12 @@ _BY_REASON: dict[str, dict[str, str]] = {
     },
     "optim.lr_scheduler": {},
     "nn.init": {},
+    "linalg": {
+        _NO_DECOMPOSITION: """LinAlgError cholesky cholesky_ex cond det eig eigh eigvals eigvalsh
+            householder_product inv inv_ex ldl_factor ldl_factor_ex ldl_solve lstsq lu lu_factor lu_factor_ex
+            lu_solve matrix_exp matrix_rank pinv qr slogdet solve solve_ex solve_triangular svd svdvals
+            tensorinv tensorsolve""",
+    },
 }
 
 LEFT_OUT: dict[str, dict[str, str]] = {

@@ -33,7 +33,7 @@ NOT_OPERATIONS: dict[str, str] = {
         "random: tests/kernels/test_random.py": """bernoulli dropout get_rng_state initial_seed
             manual_seed multinomial normal rand rand_like randint randint_like randn randn_like randperm seed
             set_rng_state""",
-        "moves and copies: tests/core": "clone contiguous cpu cuda detach to type_as",
+        "moves and copies: tests/core": "clone contiguous detach to type_as",
     }.items()
     for name in names.split()
 }

@@ -26,6 +26,7 @@ SPACES = {
     "optim": ("optim",),
     "optim.lr_scheduler": ("optim", "lr_scheduler"),
     "nn.init": ("nn", "init"),
+    "linalg": ("linalg",),
 }
 
 
@@ -152,6 +153,7 @@ IGNORED = {
 AS_DOCUMENTED = {
     "Tensor.requires_grad_": "requires_grad",
     "Tensor.split": "split_size_or_sections, as torch.split",
+    "linalg.vander": "always increasing",
     "Tensor.tensor_split": "indices_or_sections, one argument for the three overloads",
 }
 

@@ -31,6 +31,8 @@ MAY_IMPORT = {
     "nn": NN,
     "amp": OPS,
     "optim": OPTIM,
+    "linalg": OPS,
+    "cuda": LEAVES,
     "data": OPS,
     "datasets": DATA,
     "transforms": OPS | {"data", "vision"},  # random augmentation is keyed as data's samplers are

@@ -98,6 +98,14 @@ F.cross_entropy(x, L.tensor([0, 1]), label_smoothing=1.5)
 F.huber_loss(x, x, delta=0)
 F.smooth_l1_loss(x, x, beta=-1)
 L.linspace(0, 1, -1)
+~x
+~x.int(), ~(x > 2)
+L.logit(x / 6, eps=0.6)
+L.logit(x / 5, eps=-1)
+L.logit(x.int(), 0.1)
+F.cross_entropy(x, L.tensor([0.0, 1.0]))
+L.linalg.norm(x), L.linalg.vector_norm(x, 1, dim=0)
+L.cuda.is_available() in (True, False), L.cuda.device_count() >= 0
 """.strip().splitlines()
 
 

@@ -149,6 +149,18 @@ class ModuleList(_Row):
             return ModuleList(list(self._modules.values())[index])  # type: ignore[arg-type]
         return self._modules[self._key(index)]  # type: ignore[return-value]
 
+    def _inner_reprs(self) -> list[tuple[str, str]]:
+        # Equal ones in a row make one line: (0-2): 3 x ...
+        texts, out, first = [repr(module) for module in self], [], 0
+        for i in range(len(texts)):
+            if i + 1 == len(texts) or texts[i + 1] != texts[i]:
+                alone = first == i
+                out.append(
+                    (f"({i})", texts[i]) if alone else (f"({first}-{i})", f"{i - first + 1} x {texts[i]}")
+                )
+                first = i + 1
+        return out
+
     def __add__(self, other: Iterable[Module]) -> ModuleList:
         return ModuleList([*self, *other])
 

@@ -366,11 +366,14 @@ class Module(Walk, Stateful):
     def __repr__(self) -> str:
         extra = self.extra_repr()
         lines = extra.split("\n") if extra else []
-        for name, module in self._modules.items():
-            lines.append(f"({name}): " + repr(module).replace("\n", "\n  "))
+        lines += [f"{place}: " + text.replace("\n", "\n  ") for place, text in self._inner_reprs()]
         if len(lines) == 0 or (len(lines) == 1 and extra):
             return f"{self._get_name()}({extra})"
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
+
+    def _inner_reprs(self) -> list[tuple[str, str]]:
+        """What stands before and after the colon of each line of __repr__ for a module inside."""
+        return [(f"({name})", repr(module)) for name, module in self._modules.items()]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -141,6 +141,13 @@ def _equal_or_not(name: str) -> Any:
     return operator
 
 
+def _invert(input: Tensor) -> Tensor:
+    try:
+        return FUNCTIONS["bitwise_not"](input)  # type: ignore[no-any-return]
+    except NotImplementedError:
+        raise TypeError(f"~: is of integers and booleans, got {input.dtype}") from None
+
+
 def _operators() -> dict[str, Any]:
     binary, back = _elementwise_module.binary, _elementwise_module.reversed_forms
     out: dict[str, Any] = {}
@@ -167,7 +174,7 @@ def _operators() -> dict[str, Any]:
     out |= {f"__{name}__": _elementwise_module.unary[name] for name in ("neg", "abs")}
     out |= {
         "__pos__": lambda input: input,
-        "__invert__": _elementwise_module.unary["bitwise_not"],
+        "__invert__": _invert,
         "__matmul__": FUNCTIONS["matmul"],
         "__rmatmul__": lambda input, other: FUNCTIONS["matmul"](other, input),
         "__getitem__": _index.getitem,

@@ -26,9 +26,9 @@ from ..tensor import Tensor
 from ._common import operand, shrink, sum_to_shape, tensor_arg
 
 # Functions that are Tensor methods too.
-METHODS = "to type_as cpu cuda clone contiguous detach detach_ requires_grad_ copy_ fill_ zero_"
+METHODS = "to type_as clone contiguous detach detach_ requires_grad_ copy_ fill_ zero_"
 # For other families, not for users.
-HELPERS = "random_in_place"
+HELPERS = "random_in_place cpu cuda"
 
 
 def _cast_differentiable(node: Node, g: Tensor) -> Any:
@@ -104,6 +104,10 @@ def cpu(input: Tensor) -> Tensor:
 def cuda(input: Tensor, device: Any = None) -> Tensor:
     """The tensor on a CUDA device; NotImplementedError where the build has none."""
     return to(input, device="cuda" if device is None else device)
+
+
+# `markone.cuda` is the module.
+casts |= {"cpu": cpu, "cuda": cuda}
 
 
 def clone(input: Tensor) -> Tensor:

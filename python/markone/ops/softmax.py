@@ -184,7 +184,7 @@ def _soft_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
 ) -> Tensor:
     if target.shape != input.shape:
-        raise ValueError(
+        raise _C.ArgumentError(
             f"cross_entropy: probabilities of shape {list(target.shape)} for input {list(input.shape)}"
         )
     dim = 1 if input.ndim > 1 else 0

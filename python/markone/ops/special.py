@@ -140,8 +140,12 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
 
 
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
-    """log(input / (1 - input)); with eps the input is first limited to [eps, 1 - eps]."""
-    return unary["logit"](input if eps is None else clamp(input, eps, 1 - eps))
+    """log(input / (1 - input)); with eps of at least 0 the input is first limited to [eps, 1 - eps]."""
+    if eps is None or eps < 0:
+        return unary["logit"](input)
+    # Above 1/2 the limits cross: then PyTorch asks for the lower one first.
+    limited = clamp(input, eps, 1 - eps) if eps <= 0.5 else where(input < eps, eps, clamp(input, max=1 - eps))
+    return unary["logit"](limited)
 
 
 def polygamma_of(input: Tensor, n: int) -> Tensor:
