@@ -63,6 +63,7 @@ _LAZY_MODULES = (
     "train",
     "transforms",
     "tune",
+    "utils",
     "vision",
     "viz",
 )
@@ -85,6 +86,9 @@ _LAZY_NAMES = {
     "set_autocast_dtype": "amp",
     "set_autocast_enabled": "amp",
 }
+_LAZY_NAMES |= dict.fromkeys(
+    "celu group_norm layer_norm rms_norm rrelu selu threshold".split(), "nn.functional"
+)
 
 
 def __getattr__(name: str) -> _Any:

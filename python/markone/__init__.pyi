@@ -66,25 +66,33 @@ from . import optim as optim
 from . import train as train
 from . import transforms as transforms
 from . import tune as tune
+from . import utils as utils
 from . import vision as vision
 from . import viz as viz
 from .amp import GradScaler as GradScaler
 from .amp import autocast as autocast
+from .nn.functional import celu as celu
 from .amp import clear_autocast_cache as clear_autocast_cache
 from .train.diagnosis import diagnose as diagnose
 from .autograd.explain import explain as explain
 from .amp import get_autocast_dtype as get_autocast_dtype
 from .autograd.graphview import graph as graph
+from .nn.functional import group_norm as group_norm
 from .amp import is_autocast_cache_enabled as is_autocast_cache_enabled
 from .amp import is_autocast_enabled as is_autocast_enabled
+from .nn.functional import layer_norm as layer_norm
 from .train.checkpoint import load as load
 from .bench.profiler import profile as profile
+from .nn.functional import rms_norm as rms_norm
+from .nn.functional import rrelu as rrelu
 from .train.checkpoint import save as save
+from .nn.functional import selu as selu
 from .amp import set_autocast_cache_enabled as set_autocast_cache_enabled
 from .amp import set_autocast_dtype as set_autocast_dtype
 from .amp import set_autocast_enabled as set_autocast_enabled
 from ._repr import set_printoptions as set_printoptions
 from .train.summary import summary as summary
+from .nn.functional import threshold as threshold
 bool_ = bool
 set_num_threads = _C.set_num_threads
 get_num_threads = _C.num_threads
@@ -532,6 +540,7 @@ from .ops import round as round
 from .ops import round_ as round_
 from .ops import rsqrt as rsqrt
 from .ops import rsqrt_ as rsqrt_
+from .ops import rsub as rsub
 from .ops import scatter as scatter
 from .ops import scatter_ as scatter_
 from .ops import scatter_add as scatter_add
@@ -603,6 +612,7 @@ from .ops import topk as topk
 from .ops import trace as trace
 from .ops import transpose as transpose
 from .ops import transpose_ as transpose_
+from .ops import trapezoid as trapezoid
 from .ops import tril as tril
 from .ops import tril_ as tril_
 from .ops import tril_indices as tril_indices

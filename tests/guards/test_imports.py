@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "amp": OPS,
     "optim": OPTIM,
     "linalg": OPS,
+    "utils": OPS | {"data"},
     "cuda": LEAVES,
     "data": OPS,
     "datasets": DATA,

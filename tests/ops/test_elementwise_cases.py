@@ -296,6 +296,7 @@ OPS = [
         torch_rtol=1e-6,
         torch_atol=1e-6,
     ),
+    Op("rsub", lambda lib, a, b: lib.rsub(a, b, alpha=2), lambda a, b: b - 2 * a, [normal(3, 4), normal(4)]),
     Op(
         "logit",
         lambda lib, x: lib.logit(x, 0.2),

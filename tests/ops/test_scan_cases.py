@@ -26,6 +26,34 @@ def _zeros(rng):
 
 
 OPS = [
+    surface.Op(
+        "trapezoid",
+        lambda lib, y: lib.trapezoid(y, dx=2.5, dim=1),
+        lambda y: (y[:, 1:] + y[:, :-1]).sum(1) * 1.25,
+        [X],
+    ),
+    surface.Op(
+        "trapezoid",
+        lambda lib, y, x: lib.trapezoid(y, x, dim=-2),
+        lambda y, x: ((y[:, 1:] + y[:, :-1]) * np.diff(x)[:, None] / 2).sum(1),
+        [X, surface.normal(5)],
+        "points",
+    ),
+    surface.Op(
+        "trapezoid",
+        lambda lib, y, x: lib.trapezoid(y, x),
+        lambda y, x: ((y[:, 1:] + y[:, :-1]) * np.diff(x) / 2).sum(1),
+        [surface.normal(3, 4), surface.normal(3, 4)],
+        "rows",
+    ),
+    surface.Op(
+        "trapezoid",
+        lambda lib, y: lib.trapezoid(y),
+        lambda y: y.sum(1),
+        [surface.normal(2, 0)],
+        "empty",
+        no_torch="PyTorch gives zeros without a gradient",
+    ),
     surface.Op("cumsum", lambda lib, x: lib.cumsum(x, 1), lambda x: np.cumsum(x, 1), [X]),
     surface.Op(
         "cumsum", lambda lib, x: x.cumsum(-1), lambda x: np.cumsum(x, -1), [surface.normal(0, 3)], "empty"

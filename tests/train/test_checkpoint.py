@@ -1,6 +1,7 @@
 """Checkpoint files: what they keep, and what cannot spoil them."""
 
 import errno
+import io
 import json
 import os
 import resource
@@ -260,3 +261,18 @@ def test_another_model_names_the_first_key(tmp_path, other, text):
         load_model(tmp_path / "a", other)
     for key, value in other.state_dict().items():
         assert np.array_equal(value.numpy(), before[key])
+
+
+def test_save_and_load_as_pytorch_is_called(tmp_path):
+    stream = io.BytesIO()
+    mo.save([mo.ones(2), {"k": (1, None)}], stream)
+    stream.seek(0)
+    values, rest = mo.load(stream, map_location="cpu", weights_only=True)
+    assert values.tolist() == [1, 1] and rest == {"k": (1, None)}
+    mo.save({"w": mo.ones(2)}, tmp_path / "a.pt")
+    assert mo.load(tmp_path / "a.pt", mo.device("cpu"))["w"].tolist() == [1, 1]
+    with pytest.raises(NotImplementedError, match="cuda"):
+        mo.load(tmp_path / "a.pt", map_location="cuda:0")
+    for error in (FileNotFoundError, mo.train.checkpoint.CheckpointError):
+        with pytest.raises(error, match="none.pt"):
+            mo.load(tmp_path / "none.pt")

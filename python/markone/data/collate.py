@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import _C
 from ..ops import from_numpy, stack, tensor
 from ..tensor import Tensor
 
@@ -31,7 +32,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, Tensor):
         for i, item in enumerate(batch):
             if item.shape != first.shape:
-                raise ValueError(
+                raise _C.ArgumentError(
                     f"default_collate: sample {i} has shape {list(item.shape)} but sample 0 has "
                     f"{list(first.shape)}; samples of one batch need one shape, or a collate_fn of yours"
                 )

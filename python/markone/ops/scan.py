@@ -10,12 +10,12 @@ from ..autograd.inplace import write_recorded
 from ..tensor import Tensor
 from ._common import tensor_arg, wrap_dim
 from .cast import to
-from .elementwise import binary, compares, mul, unary, where
+from .elementwise import add, binary, compares, mul, sub, unary, where
 from .gather import gather
 from .join import cat, stack
 from .reduce import ValuesIndices
 from .reduce import sum as sum_
-from .shape import narrow, unsqueeze
+from .shape import narrow, reshape, unsqueeze
 
 # Functions that are Tensor methods too.
 METHODS = "cumsum cumsum_ cumprod cumprod_ cummax cummin logcumsumexp"
@@ -153,3 +153,26 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     if not recording(input):
         return Tensor(out)
     return Tensor(out, True, Node(_LOGCUMSUMEXP, (edge_of(input),), (x, out), d))
+
+
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Tensor:
+    """The integral of y over dim by the trapezoidal rule: at the points x (a vector, or of a shape that fits
+    y's), or dx (1) apart."""
+    if x is not None and dx is not None:
+        raise RuntimeError("trapezoid: takes x or dx, not both")
+    dim = wrap_dim("trapezoid", dim, y.ndim) if y.ndim else y.shape[dim]
+    count = y.shape[dim]
+    if x is not None and x.ndim == 1:
+        if x.shape[0] != count:
+            raise RuntimeError(f"trapezoid: x has {x.shape[0]} points, y {count}")
+        x = reshape(x, [-1 if d == dim else 1 for d in range(y.ndim)])
+
+    def neighbours(values: Tensor) -> tuple[Tensor, Tensor]:
+        place, steps = values.ndim - y.ndim + dim, max(count - 1, 0)
+        return narrow(values, place, min(count, 1), steps), narrow(values, place, 0, steps)
+
+    left, right = neighbours(y)
+    if x is None:
+        return mul(sum_(add(left, right), dim), (1 if dx is None else dx) / 2)
+    after, before = neighbours(x)
+    return mul(sum_(mul(add(left, right), sub(after, before)), dim), 0.5)

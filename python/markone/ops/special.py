@@ -139,6 +139,11 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
     return mul(input, binary["pow"](2.0, other))
 
 
+def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """other - alpha * input."""
+    return sub(other, input if alpha == 1 else mul(input, alpha))
+
+
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """log(input / (1 - input)); with eps of at least 0 the input is first limited to [eps, 1 - eps]."""
     if eps is None or eps < 0:

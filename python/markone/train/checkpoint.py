@@ -14,12 +14,13 @@ import os
 import struct
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import safetensors
 
 from markone import _C
+from markone._dtypes import CPU, as_device
 from markone.ops import from_numpy
 from markone.tensor import Tensor
 
@@ -46,10 +47,15 @@ class CheckpointError(RuntimeError):
     """A checkpoint could not be written or read, or belongs to another model."""
 
 
-def save(state: dict[str, Any], path: str | os.PathLike[str]) -> None:
+class _NoCheckpoint(CheckpointError, FileNotFoundError):
+    """There is no such file."""
+
+
+def save(state: Any, path: str | os.PathLike[str] | IO[bytes]) -> None:
     """Writes the tree `state` to `path`: a temporary file beside it, fsync, rename, fsync of the folder.
 
-    Whatever happens, `path` holds either the earlier file or the whole new one.
+    Whatever happens, `path` holds either the earlier file or the whole new one. It may be an open binary file
+    too, which is written to as it is.
 
     Raises:
         CheckpointError: the disk is full or the folder cannot be written; the earlier file is untouched.
@@ -71,17 +77,37 @@ def save(state: dict[str, Any], path: str | os.PathLike[str]) -> None:
         }
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    write_atomically(path, struct.pack("<Q", len(text)), text, *(tensors[key]["data"].data for key in order))
+    parts = [struct.pack("<Q", len(text)), text, *(tensors[key]["data"].data for key in order)]
+    if isinstance(path, str | os.PathLike):
+        write_atomically(path, *parts)
+    else:
+        path.writelines(parts)
 
 
-def load(path: str | os.PathLike[str], *, warn_isa: bool = True) -> dict[str, Any]:
-    """Reads the tree that `save` wrote; tensors come back as Tensors on the CPU, arrays as NumPy arrays.
+def load(
+    path: str | os.PathLike[str] | IO[bytes],
+    map_location: Any = None,
+    *,
+    weights_only: bool | None = None,
+    warn_isa: bool = True,
+) -> Any:
+    """Reads the tree that `save` wrote; tensors come back as Tensors, arrays as NumPy arrays.
+
+    Args:
+        path: of the file, or an open binary file.
+        map_location: the device of the tensors; the CPU where None.
+        weights_only: of PyTorch; a file never holds code, so there is nothing to choose.
+        warn_isa: whether to warn where the file was written with other kernels.
 
     Raises:
-        CheckpointError: there is no such file, it is cut short or damaged, or markone did not write it.
+        CheckpointError: there is no such file (then it is a FileNotFoundError too), it is cut short or
+            damaged, or markone did not write it.
     """
+    device = as_device(map_location)
     try:
-        data = Path(path).read_bytes()
+        data = Path(path).read_bytes() if isinstance(path, str | os.PathLike) else path.read()
+    except FileNotFoundError as error:
+        raise _NoCheckpoint(f"checkpoint: cannot read {path}: {error.strerror or error}") from error
     except OSError as error:
         raise CheckpointError(f"checkpoint: cannot read {path}: {error.strerror or error}") from error
     try:
@@ -103,7 +129,7 @@ def load(path: str | os.PathLike[str], *, warn_isa: bool = True) -> dict[str, An
                 f"checkpoint: {path} has format {about['format']} of markone {about['version']}, "
                 f"this is markone {_C.__version__}, which reads up to format {FORMAT}"
             )
-        state: dict[str, Any] = _unpack(about["tree"], found)
+        state = _unpack(about["tree"], found)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"checkpoint: the header of {path} is damaged: {error!r}") from error
     if warn_isa and about.get("isa") != _C.isa():
@@ -112,7 +138,15 @@ def load(path: str | os.PathLike[str], *, warn_isa: bool = True) -> dict[str, An
             "training goes on, but not with the same bits",
             stacklevel=2,
         )
-    return state
+    return state if device == CPU else _moved(state, device)
+
+
+def _moved(value: Any, device: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _moved(item, device) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_moved(item, device) for item in value)
+    return value.to(device) if isinstance(value, Tensor) else value
 
 
 def check_model(state: dict[str, Any], model: Any, path: str | os.PathLike[str] = "the checkpoint") -> None:
