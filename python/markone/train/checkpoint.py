@@ -47,7 +47,7 @@ class CheckpointError(RuntimeError):
     """A checkpoint could not be written or read, or belongs to another model."""
 
 
-class _NoCheckpoint(CheckpointError, FileNotFoundError):
+class _NoCheckpointError(CheckpointError, FileNotFoundError):
     """There is no such file."""
 
 
@@ -107,7 +107,7 @@ def load(
     try:
         data = Path(path).read_bytes() if isinstance(path, str | os.PathLike) else path.read()
     except FileNotFoundError as error:
-        raise _NoCheckpoint(f"checkpoint: cannot read {path}: {error.strerror or error}") from error
+        raise _NoCheckpointError(f"checkpoint: cannot read {path}: {error.strerror or error}") from error
     except OSError as error:
         raise CheckpointError(f"checkpoint: cannot read {path}: {error.strerror or error}") from error
     try:
