@@ -48,11 +48,9 @@ def write(lesson: lessons.Lesson) -> None:
     for path in page.pictures:
         if path.suffix == ".png":  # a palette halves what the repository carries
             Image.open(path).convert("RGB").quantize(96).save(path, optimize=True)
-    printed = "\n".join(line for line in page.lines if not line.startswith("→"))
-    said = 1 + lesson.text.count("\n\n")  # the lesson's text stands above already
-    printed = printed.split("\n\n", said)[-1]
+    printed = "\n".join(line for line in page.lines[page.start :] if not line.startswith("→")).strip("\n")
     pictures = "".join(f"![{path.stem}](pictures/{lesson.name}/{path.name})\n\n" for path in page.pictures)
-    text = f"{text_and_code(lesson)}\n## What it printed\n\n```text\n{printed.strip()}\n```\n\n{pictures}"
+    text = f"{text_and_code(lesson)}\n## What it printed\n\n```text\n{printed}\n```\n\n{pictures}"
     text = text.rstrip() + "\n"
     (DOCS / f"{lesson.name}.md").write_text(text, encoding="utf-8")
 

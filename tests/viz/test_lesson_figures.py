@@ -43,6 +43,13 @@ def test_images():
     assert [axes.get_title() for axes in figure.axes] == ["a", "b", "c", ""]
     signed = viz.images(mo.tensor([[[-1.0, 2.0]]]), symmetric=True).axes[0].images[0]
     assert signed.get_clim() == (-2.0, 2.0)
+    named = viz.images({"a": mo.zeros(3, 5, 4), "b": np.ones((1, 2, 2))}, limits=(0, 1), colours="magma")
+    assert [axes.get_title() for axes in named.axes] == ["a", "b"]
+    assert named.axes[0].images[0].get_array().shape == (5, 4, 3)
+    assert named.axes[1].images[0].get_clim() == (0, 1)
+    for shape in ((4,), (2, 5, 5), (0, 4), (1, 3, 4, 4)):
+        with pytest.raises(ValueError, match="images: got a picture of shape"):
+            viz.images([np.zeros(shape)])
     with pytest.raises(ValueError, match="images: got 0 pictures"):
         viz.images([])
     with pytest.raises(ValueError, match="images: got 1 pictures and 2 titles"):

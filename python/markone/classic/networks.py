@@ -17,17 +17,29 @@ __all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor"]
 
 
 class _Network(Estimator):
-    """A network on standardised inputs, trained on mini-batches with Adam and a cosine rate."""
+    """A network on standardised inputs, trained on mini-batches with AdamW."""
 
-    hidden: Sequence[int]
-    activation: str
-    lr: float
-    batch_size: int
-    max_iter: int
-    weight_decay: float
-    tol: float
-    patience: int
-    random_state: Any
+    def __init__(
+        self,
+        hidden: Sequence[int] = (100,),
+        activation: str = "relu",
+        lr: float = 3e-3,
+        batch_size: int = 64,
+        max_iter: int = 200,
+        weight_decay: float = 1e-4,
+        tol: float = 1e-5,
+        patience: int = 10,
+        random_state: Any = None,
+    ) -> None:
+        self.hidden = hidden
+        self.activation = activation
+        self.lr = lr
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.weight_decay = weight_decay
+        self.tol = tol
+        self.patience = patience
+        self.random_state = random_state
 
     def _build(self, features: int, outputs: int) -> nn.Sequential:
         kinds = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
@@ -122,28 +134,6 @@ class MLPClassifier(Classifier, _Network):
         loss_curve_: the mean loss by epoch.
     """
 
-    def __init__(
-        self,
-        hidden: Sequence[int] = (100,),
-        activation: str = "relu",
-        lr: float = 3e-3,
-        batch_size: int = 64,
-        max_iter: int = 200,
-        weight_decay: float = 1e-4,
-        tol: float = 1e-4,
-        patience: int = 10,
-        random_state: Any = None,
-    ) -> None:
-        self.hidden = hidden
-        self.activation = activation
-        self.lr = lr
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.weight_decay = weight_decay
-        self.tol = tol
-        self.patience = patience
-        self.random_state = random_state
-
     def fit(self, X: Any, y: Any) -> MLPClassifier:
         """Learns from X [N, F] and labels [N]."""
         array, codes = self._labelled(X, y)
@@ -162,28 +152,6 @@ class MLPClassifier(Classifier, _Network):
 
 class MLPRegressor(Regressor, _Network):
     """A multilayer perceptron with squared error on standardised targets; arguments as `MLPClassifier`'s."""
-
-    def __init__(
-        self,
-        hidden: Sequence[int] = (100,),
-        activation: str = "relu",
-        lr: float = 3e-3,
-        batch_size: int = 64,
-        max_iter: int = 200,
-        weight_decay: float = 1e-4,
-        tol: float = 1e-5,
-        patience: int = 10,
-        random_state: Any = None,
-    ) -> None:
-        self.hidden = hidden
-        self.activation = activation
-        self.lr = lr
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.weight_decay = weight_decay
-        self.tol = tol
-        self.patience = patience
-        self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> MLPRegressor:
         """Learns from X [N, F] and real targets [N]."""

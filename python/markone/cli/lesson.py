@@ -19,7 +19,7 @@ def run(name: str | None, short: bool, out: Path | None, seed: int) -> None:
         raise UsageError(str(error)) from error
     page = lesson.run(out or Path("lessons") / lesson.name, short, seed)
     if page.wrong:
-        raise RuntimeError(f"{len(page.wrong)} figures differ from the course's: {'; '.join(page.wrong)}")
+        raise RuntimeError(f"{len(page.wrong)} figures are not as they should be: {'; '.join(page.wrong)}")
 
 
 def _list() -> None:

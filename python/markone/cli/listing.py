@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from markone.cli.recipes import DATA, SYSTEMS
+from markone.cli.splits import AUGMENTATIONS, USUAL
 
 
 def run() -> None:
@@ -21,3 +22,7 @@ def run() -> None:
     print("Data sets:")
     for name, about in DATA.items():
         print(f"  {name:<21} {about}")
+    print("Augmentations (--augment NAME):")
+    for name, augmentation in AUGMENTATIONS.items():
+        usual = [data for data in DATA if USUAL[data] == name]
+        print(f"  {name:<21} {augmentation.about}{'; usual for ' + ', '.join(usual) if usual else ''}")

@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         threads: Annotated[int | None, _INT, _shown("N")] = None,
         save_seconds: Annotated[float, _FLOAT, _shown("SECONDS")] = 30.0,
         images: Annotated[Path | None, _PATH, _shown("DIR")] = None,
+        augment: Annotated[str | None, _TEXT, _shown("NAME")] = None,
     ) -> None:
         """Train a system on a data set, then test it.
 
@@ -82,14 +83,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             save_seconds: How often to save within an epoch (default: 30); each epoch is saved anyway.
             images: The pictures of --data imagenet-folder: DIR/train/CLASS/* and DIR/val/CLASS/*, or
                 DIR/CLASS/* (a tenth each is then held out to validate and to test).
+            augment: What is done to training images, each time anew: none, affine, elastic, crop-flip or
+                window-flip (default: the data set's; `markone list` explains them).
         """
         from markone.cli.train import Options, run
 
         run(
             Options(
-                system, data, epochs, seed, out, resume, batch_size, lr, device, threads, save_seconds, images
+                system, data, epochs, seed, out, resume, batch_size, lr, device, threads, save_seconds,
+                images, augment,
             )
-        )
+        )  # fmt: skip
 
     def list_() -> None:
         """Show the systems that can be trained, and the data sets."""

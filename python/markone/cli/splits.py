@@ -9,7 +9,7 @@ from typing import Any
 
 from markone.cli.errors import UsageError
 
-__all__ = ["DATA", "Splits", "View", "load"]
+__all__ = ["AUGMENTATIONS", "DATA", "Splits", "View", "load"]
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,73 @@ def _change(view: View, source: int, mean: Any, std: Any) -> list[Any]:
     return [*grey, Normalize(mean, std)]
 
 
-def _parts(make: Callable[..., Any], plain: Any, augmented: Any, validation: int) -> Splits:
+def _whole(size: int) -> list[Any]:
+    """A photograph's middle, its shorter side as much larger than the network's as 256 is than 224."""
+    from markone.transforms import CenterCrop, Resize
+
+    return [Resize(size * 8 // 7), CenterCrop(size)]
+
+
+def _none(size: int) -> list[Any]:
+    return []
+
+
+def _affine(size: int) -> list[Any]:
+    from markone.transforms import RandomAffine
+
+    return [RandomAffine(degrees=12, translate=(0.08, 0.08), scale=(0.9, 1.1))]
+
+
+def _elastic(size: int) -> list[Any]:
+    from markone.transforms import ElasticTransform
+
+    return [ElasticTransform(34 * size / 28, 4 * size / 28)]
+
+
+def _crop_flip(size: int) -> list[Any]:
+    from markone.transforms import RandomCrop, RandomHorizontalFlip
+
+    return [RandomCrop(size, padding=size // 8), RandomHorizontalFlip()]
+
+
+def _window_flip(size: int) -> list[Any]:
+    from markone.transforms import RandomHorizontalFlip, RandomResizedCrop
+
+    return [RandomResizedCrop(size), RandomHorizontalFlip()]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What training images of `size` x `size` go through before they are normalised."""
+
+    about: str
+    of: Callable[[int], list[Any]]
+
+
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "none": Augmentation("nothing", _none),
+    "affine": Augmentation("turned by up to 12°, moved by up to 8 %, scaled by up to 10 %", _affine),
+    "elastic": Augmentation("bent by a smooth random field (Simard, Steinkraus, Platt 2003)", _elastic),
+    "crop-flip": Augmentation(
+        "a border of an eighth, a crop, a flip (He et al. 2015, section 4.2)", _crop_flip
+    ),
+    "window-flip": Augmentation(
+        "a window of random area and shape, a flip (Szegedy et al. 2015)", _window_flip
+    ),
+}
+
+# What a data set's training images go through where nothing else is said.
+USUAL = {"digits": "affine", "mnist": "none", "cifar10": "crop-flip", "imagenet-folder": "window-flip"}
+
+
+def _parts(make: Callable[..., Any], change: list[Any], moved: list[Any], validation: int) -> Splits:
     """The last `validation` images of the training part, in the order of a fixed draw, are held out."""
     from markone.data import Subset
     from markone.data.random import permutation
+    from markone.transforms import Compose
 
-    train, held_out = make(True, augmented), make(True, plain)
+    plain = Compose(change)
+    train, held_out = make(True, Compose([*moved, *change])), make(True, plain)
     if len(train) <= validation:
         raise ValueError(
             f"the training data has {len(train)} examples, of which {validation} are held out to validate: "
@@ -64,57 +125,49 @@ def _parts(make: Callable[..., Any], plain: Any, augmented: Any, validation: int
     )
 
 
-def _digits(view: View, _images: Path | None) -> Splits:
+def _digits(view: View, moved: list[Any], _images: Path | None) -> Splits:
     from markone.datasets import Digits
-    from markone.transforms import Compose, RandomAffine
 
-    change = _change(view, 1, 0.3053, 0.3465)
-    moved = RandomAffine(degrees=12, translate=(0.08, 0.08), scale=(0.9, 1.1))
     return _parts(
         lambda train, transform: Digits(train, transform, size=view.size),
-        Compose(change),
-        Compose([moved, *change]),
+        _change(view, 1, 0.3053, 0.3465),
+        moved,
         validation=144,
     )
 
 
-def _mnist(view: View, _images: Path | None) -> Splits:
+def _mnist(view: View, moved: list[Any], _images: Path | None) -> Splits:
     from markone.datasets import MNIST
-    from markone.transforms import Compose
 
-    change = Compose(_change(view, 1, 0.1307, 0.3081))
     size = None if view.size == 28 else view.size
     return _parts(
         lambda train, transform: MNIST(train=train, transform=transform, size=size),
-        change,
-        change,
+        _change(view, 1, 0.1307, 0.3081),
+        moved,
         validation=5000,
     )
 
 
-def _cifar10(view: View, _images: Path | None) -> Splits:
+def _cifar10(view: View, moved: list[Any], _images: Path | None) -> Splits:
     from markone.datasets import CIFAR10
-    from markone.transforms import Compose, RandomCrop, RandomHorizontalFlip
 
     grey = view.channels == 1
     change = _change(view, 3, 0.48 if grey else (0.4914, 0.4822, 0.4465), 0.25)
     size = None if view.size == 32 else view.size
-    # He et al. 2015, section 4.2: a border of an eighth, a crop of the size, a flip.
-    moved = [RandomCrop(view.size, padding=view.size // 8), RandomHorizontalFlip()]
 
     def make(train: bool, transform: Any) -> Any:
         return CIFAR10(train=train, transform=transform, size=size)
 
-    return _parts(make, Compose(change), Compose([*moved, *change]), validation=len(make(True, None)) // 10)
+    return _parts(make, change, moved, validation=len(make(True, None)) // 10)
 
 
-def _imagenet_folder(view: View, images: Path | None) -> Splits:
+def _imagenet_folder(view: View, moved: list[Any], images: Path | None) -> Splits:
     import os
 
     from markone.data import Subset
     from markone.data.random import permutation
     from markone.datasets import ImageFolder
-    from markone.transforms import CenterCrop, Compose, RandomHorizontalFlip, RandomResizedCrop, Resize
+    from markone.transforms import Compose, RandomResizedCrop
 
     if images is None:
         images = Path(os.environ.get("MARKONE_DATA", "")) / "imagenet"
@@ -123,9 +176,9 @@ def _imagenet_folder(view: View, images: Path | None) -> Splits:
     grey = view.channels == 1
     mean, std = (0.45, 0.226) if grey else ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     change = _change(view, 3, mean, std)
-    plain = Compose([Resize(view.size * 8 // 7), CenterCrop(view.size), *change])
-    # Szegedy et al. 2015: windows of random area and shape.
-    augmented = Compose([RandomResizedCrop(view.size), RandomHorizontalFlip(), *change])
+    plain = Compose([*_whole(view.size), *change])
+    cuts = any(isinstance(step, RandomResizedCrop) for step in moved)
+    augmented = Compose([*([] if cuts else _whole(view.size)), *moved, *change])
     named = (images / "train").is_dir()
     folder = images / "train" if named else images
     train, held_out = ImageFolder(folder, augmented), ImageFolder(folder, plain)
@@ -148,7 +201,7 @@ def _imagenet_folder(view: View, images: Path | None) -> Splits:
     return Splits(Subset(train, rest[share:]), Subset(held_out, rest[:share]), test, train.classes)
 
 
-_READERS: dict[str, Callable[[View, Path | None], Splits]] = {
+_READERS: dict[str, Callable[[View, list[Any], Path | None], Splits]] = {
     "digits": _digits,
     "mnist": _mnist,
     "cifar10": _cifar10,
@@ -163,10 +216,12 @@ DATA: dict[str, str] = {
 }
 
 
-def load(data: str, view: View, images: Path | None = None) -> Splits:
+def load(data: str, view: View, images: Path | None = None, augment: str | None = None) -> Splits:
     """The splits of the data set `data`, as `view` says. `images` is the folder of imagenet-folder.
+
+    `augment` is a name of AUGMENTATIONS, None the data set's usual one.
 
     Raises:
         UsageError, FileNotFoundError: there are no such files, or a class without pictures.
     """
-    return _READERS[data](view, images)
+    return _READERS[data](view, AUGMENTATIONS[augment or USUAL[data]].of(view.size), images)

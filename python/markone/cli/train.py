@@ -16,7 +16,7 @@ from typing import Any
 from markone import _C
 from markone.cli.errors import UsageError
 from markone.cli.recipes import DATA, SYSTEMS, Recipe
-from markone.cli.splits import Splits, load
+from markone.cli.splits import AUGMENTATIONS, USUAL, Splits, load
 from markone.train import checkpoint
 from markone.train.trainer import Interrupted
 
@@ -37,6 +37,7 @@ class Options:
     threads: int | None
     save_seconds: float = 30.0
     images: Path | None = None
+    augment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Config:
     version: str
     isa: str
     images: str | None = None
+    augment: str | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -117,6 +119,8 @@ def _new_config(options: Options) -> Config:
         raise UsageError(f"--images goes with --data imagenet-folder, not with {data}")
     if data not in recipes:
         raise UsageError(f"there is no recipe for {options.system} on {data}, only on {', '.join(recipes)}")
+    if options.augment is not None and options.augment not in AUGMENTATIONS:
+        raise UsageError(unknown_name("augmentation", options.augment, AUGMENTATIONS))
     recipe = recipes[data]
     device = "cpu" if options.device is None else options.device
     if device not in ("cpu", "cuda"):
@@ -135,6 +139,7 @@ def _new_config(options: Options) -> Config:
         version=_C.__version__,
         isa=_C.isa(),
         images=None if options.images is None else str(options.images.absolute()),
+        augment=options.augment or USUAL[data],
     )
     for name, wrong in _out_of_range(config):
         raise UsageError(f"got --{name.replace('_', '-')} {wrong}")
@@ -157,7 +162,7 @@ def _resumed_config(options: Options) -> Config:
         ) from error
     except ValueError as error:
         raise UsageError(f"--resume {folder}: {path} is damaged: {error}") from error
-    for name in ("system", "data", "epochs", "batch_size", "lr", "seed", "device", "images"):
+    for name in ("system", "data", "epochs", "batch_size", "lr", "seed", "device", "images", "augment"):
         given, kept = getattr(options, name), getattr(config, name)
         given = str(given.absolute()) if isinstance(given, Path) else given
         if given is not None and given != kept:
@@ -191,9 +196,9 @@ def _checked(kept: Any) -> Config:
         if name not in {field.name for field in fields(Config)}:
             raise ValueError(f"the key '{name}' is unknown")
     config = Config(**kept)
-    for name, known in (("system", SYSTEMS), ("data", DATA)):
-        if kept[name] not in known:
-            raise ValueError(f"'{name}' is '{kept[name]}', which this version does not know")
+    for name, known in (("system", SYSTEMS), ("data", DATA), ("augment", {None, *AUGMENTATIONS})):
+        if getattr(config, name) not in known:
+            raise ValueError(f"'{name}' is '{getattr(config, name)}', which this version does not know")
     if config.data not in SYSTEMS[config.system].recipes:
         raise ValueError(f"'data' is '{config.data}', there is no recipe for {config.system} on it")
     for name, wrong in _out_of_range(config):
@@ -219,7 +224,8 @@ def _load_data(config: Config) -> Splits:
     if config.data_folder and not os.environ.get("MARKONE_DATA"):
         os.environ["MARKONE_DATA"] = config.data_folder
     try:
-        return load(config.data, config.recipe.view, None if config.images is None else Path(config.images))
+        images = None if config.images is None else Path(config.images)
+        return load(config.data, config.recipe.view, images, config.augment)
     except (FileNotFoundError, NotADirectoryError, PermissionError, ImportError) as error:
         raise UsageError(f"no data: {error}") from error
 
@@ -331,6 +337,7 @@ def _print_heading(config: Config, splits: Splits, trainer: Any, folder: Path) -
     print(f"{counts[0]} images to train, {counts[1]} to validate, {counts[2]} to test")
     print(
         f"{config.epochs} epochs, batch {config.batch_size}, lr {config.lr:g}, seed {config.seed}, "
+        f"augmentation {config.augment or USUAL[config.data]}, "
         f"{config.device} ({_C.isa()}, threads: {_C.num_threads()}); run folder: {folder}"
     )
     if trainer.step:

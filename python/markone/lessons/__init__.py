@@ -69,6 +69,7 @@ class Lesson:
             else:
                 page.text(paragraph)
             page.print()
+        page.start = len(page.lines)
         state = ops.get_rng_state()
         ops.manual_seed(seed)
         try:

@@ -87,6 +87,7 @@ def lesson(page: Page) -> None:
                 for name, pair in formulas.items()
             ],
             digits=6,
+            against="formula",
         )
 
     page.title("Softmax is many functions of many")
@@ -95,7 +96,9 @@ def lesson(page: Page) -> None:
     jacobian = np.stack([row.numpy() for row in rows_of if row is not None])
     p = F.softmax(z.detach(), 0).numpy()
     page.compare(
-        [("Σ p", p.sum(), 1.0), ("∂p/∂z", jacobian, np.diag(p) - np.outer(p, p), "diag(p) − p pᵀ")], digits=4
+        [("Σ p", p.sum(), 1.0), ("∂p/∂z", jacobian, np.diag(p) - np.outer(p, p), "diag(p) − p pᵀ")],
+        digits=4,
+        against="formula",
     )
 
     page.title("What is left of a gradient after ten layers")

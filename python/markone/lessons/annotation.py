@@ -70,7 +70,7 @@ def _annotate(page: Page) -> None:
     page.picture(
         "keywords",
         viz.images(
-            [asked[i][0].numpy().transpose(1, 2, 0) for i in best],
+            [asked[i][0] for i in best],
             [f"{', '.join(predicted[i][:3])}\n({', '.join(sorted(wanted[i])[:3])})" for i in best],
             "Predicted (and human) keywords, the luckiest eight",
             columns=4,

@@ -65,9 +65,12 @@ def unit_by_unit(page: Page) -> None:
             for name, p, g in zip(names, net.parameters(), hand)
         ],
         digits=6,
+        against="by hand",
     )
     page.compare(
-        [("δ of the units 3 to 7", [float(worked.unit(n).delta[0]) for n in range(3, 8)], [*d1, *d2, *d3])], 6
+        [("δ of the units 3 to 7", [float(worked.unit(n).delta[0]) for n in range(3, 8)], [*d1, *d2, *d3])],
+        6,
+        against="by hand",
     )
     page.picture("network", viz.network(worked, "tanh, tanh, linear: δ = ∂L/∂z"))
 
@@ -92,6 +95,7 @@ def chain(page: Page) -> None:
             ("∂C/∂w3", w3.grad, a4 * v2 * v1 * v0 * out, "a4 · w2 · w1 · w0 · 2(a0 − y)"),
         ],
         digits=6,
+        against="formula",
     )
 
 
@@ -130,6 +134,7 @@ def batch_form(page: Page) -> None:
     page.compare(
         [(f"D{i + 1}, first row", a[0], h[0], "bias first") for i, (a, h) in enumerate(zip(auto, hand))],
         digits=6,
+        against="by hand",
     )
     off = max(float(np.abs(a - h).max()) for a, h in zip(auto, hand))
     page.check("every element of D is autograd's, to 1e-12", off < 1e-12)

@@ -54,7 +54,7 @@ def lesson(page: Page) -> None:
     w = mo.tensor([[[0.1, 0.1, 0.2, 0.2, 0.4]]], dtype=mo.float64)
     smooth = F.conv1d(x, w)[0, 0]
     by_hand = [sum(float(x[0, 0, i + a]) * float(w[0, 0, a]) for a in range(5)) for i in range(3)]
-    page.compare([("weighted means", smooth, by_hand, "s_t = Σ x_{t−a} w_{−a}")])
+    page.compare([("weighted means", smooth, by_hand, "s_t = Σ x_{t−a} w_{−a}")], against="by hand")
 
     page.title("The 3 × 4 input and the 2 × 2 kernel")
     letters = "abcdefghijkA"
@@ -87,6 +87,7 @@ def lesson(page: Page) -> None:
             ("preceding, I(i−a, j−b): true convolution", preceding, loops["preceding"]),
         ],
         digits=0,
+        against="by hand",
     )
     from markone import vision
 
@@ -108,18 +109,21 @@ def lesson(page: Page) -> None:
         table.append(
             (f"W {width}, F {size}, P {padding}, S {stride}", out, output_size(width, size, padding, stride))
         )
-    page.compare(table)
+    page.compare(table, against="formula")
     volume = nn.Conv2d(3, 10, 5)(mo.zeros(1, 3, 32, 32)).shape[1:]
-    page.compare([("ten 5 × 5 kernels on 32 × 32 × 3", list(volume), [10, 28, 28], "K kernels: depth K")])
+    page.compare(
+        [("ten 5 × 5 kernels on 32 × 32 × 3", list(volume), [10, 28, 28], "K kernels: depth K")],
+        against="formula",
+    )
     one = nn.Conv2d(64, 16, 1)(mo.zeros(1, 64, 8, 8)).shape[1:]
-    page.compare([("1 × 1, 64 → 16", list(one), [16, 8, 8])])
+    page.compare([("1 × 1, 64 → 16", list(one), [16, 8, 8])], against="formula")
     deep = nn.Conv3d(1, 4, 3)(mo.zeros(1, 1, 8, 10, 12)).shape[1:]
-    page.compare([("3-D, 3 × 3 × 3 on 8 × 10 × 12", list(deep), [4, 6, 8, 10])])
+    page.compare([("3-D, 3 × 3 × 3 on 8 × 10 × 12", list(deep), [4, 6, 8, 10])], against="formula")
     same = [
         nn.Conv2d(1, 1, 3, padding=1, padding_mode=m)(mo.zeros(1, 1, 6, 6)).shape[-1]
         for m in ("zeros", "reflect", "replicate", "circular")
     ]
-    page.compare([("padding modes keep the size", same, [6, 6, 6, 6])])
+    page.compare([("padding modes keep the size", same, [6, 6, 6, 6])], against="formula")
 
     page.title("A convolution is a sparse matrix")
     kernel = mo.randn(
@@ -144,9 +148,9 @@ def lesson(page: Page) -> None:
     )
     page.picture(
         "matrix",
-        viz.image_sheet(
+        viz.images(
             {"3 × 3 on 6 × 7": matrix},
-            "A convolution as a matrix",
+            title="A convolution as a matrix",
             colours="RdBu",
             limits=(-2.5, 2.5),
             side=5,
@@ -161,7 +165,7 @@ def lesson(page: Page) -> None:
     ]
     own = sum(p.numel() for p in local.parameters())
     counts.insert(1, ("locally connected", own, 28 * 28 * 10 * (5 * 5 * 3 + 1)))
-    page.compare(counts)
+    page.compare(counts, against="formula")
 
     page.title("Receptive fields")
     stacks = {
@@ -180,7 +184,8 @@ def lesson(page: Page) -> None:
                 _measured([(3, 1), (2, 2), (3, 1)]),
                 receptive_field([(3, 1), (2, 2), (3, 1)])[-1],
             ),
-        ]
+        ],
+        against="formula",
     )
     page.picture(
         "receptive_fields",

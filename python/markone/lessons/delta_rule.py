@@ -25,10 +25,17 @@ def lesson(page: Page) -> None:
     points, target = (t.numpy() for t in thirteen_points())
     closed = np.linalg.lstsq(np.c_[np.ones(13), points], target.astype(float), rcond=None)[0]
     batch = LMS("batch", max_iter=2000, tol=0, random_state=page.seed).fit(points, target)
-    page.compare([("batch: w0, w1, w2", [batch.intercept_, *batch.coef_], closed, "least squares")])
+    page.compare(
+        [("batch: w0, w1, w2", [batch.intercept_, *batch.coef_], closed, "least squares")],
+        against="closed form",
+    )
     rate = 2e-4  # small, since one by one the rule keeps circling round the fit at a distance of about η
     single = LMS("stochastic", eta=rate, max_iter=3000, tol=0, random_state=page.seed).fit(points, target)
-    page.compare([("stochastic, η small", [single.intercept_, *single.coef_], closed, "within η")], digits=2)
+    page.compare(
+        [("stochastic, η small", [single.intercept_, *single.coef_], closed, "within η")],
+        digits=2,
+        against="closed form",
+    )
     adaline = Adaline(random_state=page.seed).fit(points, target)
     page.check("Adaline separates the thirteen points", adaline.score(points, target) == 1)
     page.picture(
@@ -66,7 +73,7 @@ def lesson(page: Page) -> None:
     page.title("Madaline learns XOR")
     table = truth_table(2).numpy()
     madaline = Madaline(random_state=page.seed).fit(table, [0, 1, 1, 0])
-    page.compare([("XOR", madaline.predict(table), [0, 1, 1, 0])])
+    page.compare([("XOR", madaline.predict(table), [0, 1, 1, 0])], against="wanted")
     page.picture(
         "madaline", viz.decision_boundary(madaline.predict, table, np.array([0, 1, 1, 0]), "Madaline: XOR")
     )

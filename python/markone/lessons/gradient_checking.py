@@ -61,7 +61,9 @@ def lesson(page: Page) -> None:
                 values.append(F.cross_entropy(net(x), y).item())
             first[0, i] += epsilon
             slopes.append((values[0] - values[1]) / (2 * epsilon))
-    page.compare([("∂J/∂θ of the first unit", first.grad[0], slopes, "differences")], digits=7)
+    page.compare(
+        [("∂J/∂θ of the first unit", first.grad[0], slopes, "differences")], digits=7, against="differences"
+    )
     names = [name for name, _ in net.named_parameters()]
 
     def of_weights(*values: Any) -> Any:

@@ -84,7 +84,8 @@ def lesson(page: Page) -> None:
             ("the largest output is at", output[0].argmax(1), np.arange(8)),
             ("rounded outputs", output[0].round().astype(int).sum(1), np.ones(8, dtype=int), "one 1 each"),
             ("different codes", len(set(found)), 8),
-        ]
+        ],
+        against="wanted",
     )
     page.picture("hidden", viz.code_history(ours, names, "Hidden values by epoch, with noise", every=10))
     page.picture(

@@ -34,7 +34,7 @@ def lesson(page: Page) -> None:
     image, other = sample_picture(page), sample_picture(page, "black swan")
     page.picture(
         "function",
-        viz.image_sheet(
+        viz.images(
             {
                 "f(x, y)": image,
                 "f(x, y) + 60": brightness(image, 60),
@@ -45,7 +45,7 @@ def lesson(page: Page) -> None:
                 "sampled 12 × 12": resample(image, (12, 12)),
                 "pixels shuffled": shuffle_pixels(image, page.seed),
             },
-            "One function, changed",
+            title="One function, changed",
             limits=(0, 255),
         ),
     )

@@ -53,6 +53,7 @@ def lesson(page: Page) -> None:
             for name, w in wide.items()
         ],
         digits=1,
+        against="formula",
     )
 
     depth, width = 20, 128 if page.short else 512

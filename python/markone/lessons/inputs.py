@@ -108,7 +108,7 @@ def augment(page: Page) -> None:
     made = {name: way(image).numpy()[0] for name, way in ways.items()}
     page.picture(
         "augmented",
-        viz.images(list(made.values()), list(made), "One digit, seven times", columns=7, height=1.4),
+        viz.images(list(made.values()), list(made), "One digit, seven times", columns=7, side=1.4),
     )
     page.check(
         "each is another picture",

@@ -47,7 +47,7 @@ def lesson(page: Page) -> None:
     steep = vision.magnitude(gradient)
     page.picture(
         "kernels",
-        viz.image_sheet(
+        viz.images(
             {
                 "identity": vision.correlate(image, [[0, 0, 0], [0, 1, 0], [0, 0, 0]]),
                 "mean 9 × 9": vision.mean_filter(image, 9),
@@ -68,7 +68,7 @@ def lesson(page: Page) -> None:
     page.title("Gaussians")
     sigmas = (1, 5, 10, 30)
     blurred = {f"σ = {s}": vision.gaussian_filter(image, s, "replicate") for s in sigmas}
-    page.picture("gaussians", viz.image_sheet(blurred, "Blurred by a Gaussian", limits=(0, 255)))
+    page.picture("gaussians", viz.images(blurred, title="Blurred by a Gaussian", limits=(0, 255)))
     dot = mo.zeros(101, 101, dtype=mo.float64)
     dot[50, 50] = 1.0
     rows = []
@@ -83,14 +83,14 @@ def lesson(page: Page) -> None:
     taken = image - vision.gaussian_filter(image, 4)
     page.picture(
         "taken_away",
-        viz.image_sheet(
+        viz.images(
             {
                 "image": image,
                 "blurred": image - taken,
                 "what blurring takes away": mo.clamp(taken, -60, 60),
                 "image + 1.5 × that": mo.clamp(image + 1.5 * taken, 0, 255),
             },
-            "Unsharp masking",
+            title="Unsharp masking",
         ),
     )
 
@@ -100,9 +100,9 @@ def lesson(page: Page) -> None:
     small = vision.resample(vision.gaussian_filter(both, 4), (48, 48))
     page.picture(
         "hybrid",
-        viz.image_sheet(
+        viz.images(
             {"near": image, "far": far, "both": mo.clamp(both, 0, 255), "both, from a distance": small},
-            "A hybrid image: step back, or screw up your eyes",
+            title="A hybrid image: step back, or screw up your eyes",
             side=2.8,
         ),
     )
@@ -111,12 +111,12 @@ def lesson(page: Page) -> None:
     corner = image[16:112, 120:216]
     page.picture(
         "borders",
-        viz.image_sheet(
+        viz.images(
             {
                 mode: vision.mean_filter(corner, 31, mode)
                 for mode in ("reflect", "symmetric", "replicate", "circular", "constant")
             },
-            "The same 31 × 31 mean with each border",
+            title="The same 31 × 31 mean with each border",
             columns=5,
             limits=(0, 255),
         ),

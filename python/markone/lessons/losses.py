@@ -73,6 +73,7 @@ def values(page: Page) -> None:
             ),
         ],
         digits=6,
+        against="formula",
     )
     across = np.linspace(-3, 3, 241)
     x, zero, m = mo.tensor(across), mo.zeros(241, dtype=mo.float64), mo.ones(241, dtype=mo.float64)
@@ -121,6 +122,10 @@ def informations(page: Page) -> None:
                 round(information.self_information(hundredth, base=2).item(), 2),
                 6.64,
             ),
+        ]
+    )
+    page.compare(
+        [
             ("entropy of a coin, bits", information.entropy(mo.tensor([0.5, 0.5]), base=2), 1.0),
             ("H(½, ¼, ¼), bits", information.entropy(p, base=2), 1.5),
             ("H(p, q) − H(p) − KL(p‖q)", information.cross_entropy(p, q) - both, 0.0),
@@ -130,7 +135,8 @@ def informations(page: Page) -> None:
                 integral,
                 "against the integral",
             ),
-        ]
+        ],
+        against="formula",
     )
 
 
@@ -173,10 +179,13 @@ def equally_wrong(page: Page) -> None:
         "pixelated": blocks,
     }
     far = {name: float(np.linalg.norm(m - image)) for name, m in made.items()}
-    page.compare([(name, far[name], distance, "distance from the picture") for name in list(made)[1:]])
+    page.compare(
+        [(name, far[name], distance, "distance from the picture") for name in list(made)[1:]],
+        against="wanted",
+    )
     titles = [f"{name}: {far[name]:.2f}" for name in made]
     page.picture(
-        "equal", viz.images(list(made.values()), titles, "The same L2 distance", columns=5, height=2.0)
+        "equal", viz.images(list(made.values()), titles, "The same L2 distance", columns=5, side=2.0)
     )
 
 
@@ -206,4 +215,4 @@ def blur(page: Page) -> None:
         page.check(f"{name}, to {value:.0e}", value < 0.02)
     shown = [answers[0], answers[6], found["squared error"], found["L1"]]
     names = ["one answer", "another", "least squared error", "least L1"]
-    page.picture("blur", viz.images(shown, names, "One guess for all answers", columns=4, height=2.0))
+    page.picture("blur", viz.images(shown, names, "One guess for all answers", columns=4, side=2.0))

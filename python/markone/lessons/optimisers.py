@@ -98,6 +98,7 @@ def by_hand(page: Page) -> None:
             ("AdamW", ours(optim.AdamW), w["adamw"], "× (1 − η λ) first"),
         ],
         digits=5,
+        against="by hand",
     )
 
 
@@ -190,6 +191,7 @@ def schedules(page: Page) -> None:
             ("warm-up, epoch 10", rates["warm-up"][10], 0.05 + 0.95 / 2),
         ],
         digits=6,
+        against="formula",
     )
     page.picture("schedules", viz.lines(rates, y="learning rate", title="Schedules"))
 
@@ -206,4 +208,4 @@ def clipping(page: Page) -> None:
         w.grad = mo.tensor([3.0, -4.0], dtype=mo.float64)
         clip([w])
         rows.append((name, w.grad, np.array(want), "turns it" if "value" in name else "keeps its direction"))
-    page.compare(rows)
+    page.compare(rows, against="by hand")

@@ -25,6 +25,7 @@ class Page:
     Attributes:
         wrong: what differed from the course's figures; empty when all agree.
         pictures: the files written.
+        lines: what was printed; from `start` on what the run itself printed, after title and text.
     """
 
     def __init__(self, out: Path, short: bool = False, seed: int = 0, quiet: bool = False) -> None:
@@ -32,6 +33,7 @@ class Page:
         self.wrong: list[str] = []
         self.pictures: list[Path] = []
         self.lines: list[str] = []
+        self.start = 0
 
     def print(self, line: str = "") -> None:
         """One line."""
@@ -62,21 +64,25 @@ class Page:
             )
 
     def compare(
-        self, rows: Iterable[tuple[str, Any, Any] | tuple[str, Any, Any, str]], digits: int = 3
+        self,
+        rows: Iterable[tuple[str, Any, Any] | tuple[str, Any, Any, str]],
+        digits: int = 3,
+        against: str = "course",
     ) -> None:
-        """(what, ours, the course's[, a slip or a remark]): a table with a mark where both agree.
+        """(what, ours, the other's[, a slip or a remark]): a table with a mark where both agree.
 
-        Numbers, also in arrays, agree when they are equal as printed with `digits` decimals.
+        Numbers, also in arrays, agree when they are equal as printed with `digits` decimals. `against` says
+        whose the others are, such as "formula", and heads their column.
         """
         table = []
-        for what, ours, slide, *note in rows:
-            same = _equal(ours, slide, digits)
+        for what, ours, other, *note in rows:
+            same = _equal(ours, other, digits)
             if not same:
-                self.wrong.append(f"{what}: {_show(ours, digits)}, the course has {_show(slide, digits)}")
+                self.wrong.append(f"{what}: {_show(ours, digits)}, {against} {_show(other, digits)}")
             table.append(
-                [what, _show(ours, digits), _show(slide, digits), "✓" if same else "✗", *note, ""][:5]
+                [what, _show(ours, digits), _show(other, digits), "✓" if same else "✗", *note, ""][:5]
             )
-        self.table(("", "markone", "course", "", ""), table)
+        self.table(("", "markone", against, "", ""), table)
 
     def check(self, what: str, holds: bool) -> None:
         """A statement that must be true."""
@@ -130,8 +136,8 @@ def _number(value: float, digits: int) -> str:
     return "0" if text in ("-0", "") else text
 
 
-def _equal(ours: Any, slide: Any, digits: int) -> bool:
-    return _show(ours, digits) == _show(slide, digits)
+def _equal(ours: Any, other: Any, digits: int) -> bool:
+    return _show(ours, digits) == _show(other, digits)
 
 
 def sample_picture(page: Page, name: str = "Afghan hound") -> Any:

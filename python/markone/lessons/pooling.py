@@ -84,14 +84,14 @@ def lesson(page: Page) -> None:
     shown = before["no pooling"][0, :1].detach(), before["max 4×4"][0, :1].detach()
     page.picture(
         "maps",
-        viz.image_sheet(
+        viz.images(
             {
                 "digit": images[0],
                 "one feature map": shown[0],
                 "max 2×2": before["max 2×2"][0, :1],
                 "max 4×4": shown[1],
             },
-            "Pooling makes maps smaller",
+            title="Pooling makes maps smaller",
         ),
     )
     page.next(

@@ -68,6 +68,7 @@ def weight_decay(page: Page) -> None:
             ("without", plain, start.numpy()[0] - rate * gradient),
         ],
         digits=6,
+        against="formula",
     )
     points, classes = moons(60, 0.4, page.seed)
     new, truth = moons(1000, 0.4, page.seed + 1000)
@@ -100,7 +101,8 @@ def dropout(page: Page) -> None:
                 (f"kept with {keep}", round(float((out > 0).mean()), 1), keep),
                 ("a kept one becomes", float(out.max()), 1 / keep, "1 / keep"),
                 ("the mean stays", round(float(out.mean()), 1), 1.0, "so nothing changes in evaluation"),
-            ]
+            ],
+            against="formula",
         )
     train, test = Digits(True), Digits(False)
     x, tx = (part.data.float().flatten(1) / part.largest for part in (train, test))

@@ -75,7 +75,8 @@ def lesson(page: Page) -> None:
         [
             ("learning rates of the grid", len({t.values["lr"] for t in grid.trials}), 3),
             ("of the random search", len({t.values["lr"] for t in random.trials}), count, "one a trial"),
-        ]
+        ],
+        against="wanted",
     )
     page.title("The best of the random search")
     for line in random.table(5).splitlines():

@@ -63,7 +63,7 @@ def lesson(page: Page) -> None:
         page.print(
             f"hidden {i + 1}: {unit.intercept_[0]:+g} {unit.coef_[0][0]:+g}·x1 {unit.coef_[0][1]:+g}·x2"
         )
-    page.compare([("XOR", xor.predict(table), [0, 1, 1, 0])])
+    page.compare([("XOR", xor.predict(table), [0, 1, 1, 0])], against="wanted")
     every = [BooleanNetwork().fit(rows, [f >> i & 1 for i in range(8)]) for f in range(256)]
     page.check(
         "all 256 functions of three inputs come out right",

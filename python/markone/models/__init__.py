@@ -19,6 +19,7 @@ from markone.models.alexnet import (
     alexnet_torchvision,
     alexnet_ungrouped,
 )
+from markone.models.deconvnet import Occlusion, Reconstruction, deconvolve, occlusion_map
 from markone.models.googlenet import (
     GoogLeNet,
     GoogLeNetOutputs,
@@ -63,6 +64,8 @@ __all__ = [
     "LeNet5",
     "LeNet5Original",
     "Neocognitron",
+    "Occlusion",
+    "Reconstruction",
     "ResNet",
     "ResNetCIFAR",
     "ZFNet",
@@ -72,6 +75,7 @@ __all__ = [
     "alexnet_torchvision",
     "alexnet_ungrouped",
     "conv_pattern",
+    "deconvolve",
     "freeze",
     "get",
     "googlenet",
@@ -84,6 +88,7 @@ __all__ = [
     "names",
     "neocognitron",
     "new_head",
+    "occlusion_map",
     "plain18",
     "plain20",
     "plain34",

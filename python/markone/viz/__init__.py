@@ -15,7 +15,7 @@ from markone.viz.landscape import Slice, loss_landscape, loss_slice
 from markone.viz.lines import bars, lines, panels
 from markone.viz.network import network
 from markone.viz.roofline import roofline
-from markone.viz.sheets import histogram_pairs, image_sheet, surface
+from markone.viz.sheets import histogram_pairs, surface
 from markone.viz.trials import trials
 from markone.viz.variance import activation_variance, layer_variances
 
@@ -30,7 +30,6 @@ __all__ = [
     "decision_history",
     "descents",
     "histogram_pairs",
-    "image_sheet",
     "images",
     "layer_variances",
     "learning_curve",
