@@ -132,7 +132,46 @@ def test_auxiliary_heads_are_trained_and_resumed(tmp_path, capsys):
 
 
 def test_a_summary_takes_a_side(capsys):
+    assert main(["summary", "resnet20", "0"]) == 2
+    assert "got size 1 3 0 0, wants 1 or more each" in capsys.readouterr().err
     assert main(["summary", "resnet20", "32"]) == 0
     assert "parameters: 269,722" in capsys.readouterr().out
     assert main(["summary", "lenet5"]) == 0
     assert "multiply-adds: 416,520" in capsys.readouterr().out
+
+
+def test_an_augmentation_is_chosen_kept_and_named(tmp_path, capsys):
+    arguments = ("lenet5", "--out", tmp_path / "run", "--epochs", 1)
+    code, out, err = train(capsys, *arguments, "--augment", "elastic")
+    assert code == 0 and "augmentation elastic" in out, err
+    code, _, err = train(capsys, "--resume", tmp_path / "run", "--augment", "none")
+    assert code == 2 and "that run has --augment elastic, got none" in err
+    code, _, err = train(capsys, "lenet5", "--augment", "elastik")
+    assert code == 2 and "'elastik' is not an augmentation; did you mean elastic?" in err
+    plain, bent = (load("digits", View(1, 28), augment=name).train for name in ("none", "elastic"))
+    assert plain[0][1] == bent[0][1] and not np.array_equal(plain[0][0].numpy(), bent[0][0].numpy())
+
+
+def test_what_a_run_sees_is_drawn(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    run = tmp_path / "run"
+    assert train(capsys, "lenet5", "--out", run, "--epochs", 1)[0] == 0
+    assert main(["show", str(run), "--index", "3"]) == 0
+    shown = {path.stem for path in (run / "pictures").iterdir()}
+    assert shown == {"filters", "maps", "occlusion", "reconstruction"}
+    assert "lenet5 on test image 3" in capsys.readouterr().out
+    picture(tmp_path / "mine.png", COLOURS["red"])
+    out = tmp_path / "mine"
+    assert main(["show", str(run), "--image", str(tmp_path / "mine.png"), "--out", str(out)]) == 0
+    assert len(list(out.iterdir())) == 4
+    (tmp_path / "text.png").write_text("no picture")
+    for arguments, text in (
+        (["--image", tmp_path / "text.png"], "text.png: cannot be read as a picture"),
+        (["--image", tmp_path / "none.png"], "none.png"),
+        (["--index", 360], "got --index 360, wants 0 to 359"),
+        (["--out", tmp_path / "text.png"], "cannot make the folder"),
+    ):
+        assert main(["show", str(run), *map(str, arguments)]) == 2
+        assert text in capsys.readouterr().err
+    assert main(["show", str(tmp_path / "nowhere")]) == 2
+    assert "no run is there" in capsys.readouterr().err

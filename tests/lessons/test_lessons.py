@@ -38,3 +38,9 @@ def test_a_figure_that_differs_is_seen(tmp_path):
     page.compare([("same", 0.3333, 0.333), ("other", [1, 2], [1, 3])])
     page.check("two is three", 2 == 3)
     assert len(page.wrong) == 2
+
+
+def test_a_folder_that_cannot_be_is_seen_before_the_run(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["lesson", "threshold_unit", "--short", "--out", str(tmp_path / "file" / "out")]) == 2
+    assert "cannot make the folder" in capsys.readouterr().err

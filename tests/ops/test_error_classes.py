@@ -177,6 +177,8 @@ MISUSE = {
         lib.ones(2, 3), whole(lib, 0, 1), reduction="all"
     ),
     "nll_loss class": lambda lib: F(lib).nll_loss(lib.ones(2, 3), whole(lib, 0, 3)),
+    "nll_loss negative class": lambda lib: F(lib).nll_loss(lib.ones(2, 3), whole(lib, 0, -1)),
+    "multi_margin_loss class": lambda lib: F(lib).multi_margin_loss(lib.ones(2, 3), whole(lib, 0, -1)),
     "nll_loss batch": lambda lib: F(lib).nll_loss(lib.ones(2, 3), whole(lib, 0)),
     "mse_loss": lambda lib: F(lib).mse_loss(lib.ones(2), lib.ones(3)),
     "binary_cross_entropy": lambda lib: F(lib).binary_cross_entropy(lib.ones(2), lib.ones(3)),

@@ -17,7 +17,12 @@ def run(name: str | None, short: bool, out: Path | None, seed: int) -> None:
         lesson = lessons.find(name)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    page = lesson.run(out or Path("lessons") / lesson.name, short, seed)
+    folder = out or Path("lessons") / lesson.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {folder} for pictures: {error.strerror}") from error
+    page = lesson.run(folder, short, seed)
     if page.wrong:
         raise RuntimeError(f"{len(page.wrong)} figures are not as they should be: {'; '.join(page.wrong)}")
 

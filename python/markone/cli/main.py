@@ -124,6 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             view = SYSTEMS[model].published
             side = input_size[0] if input_size else view.size
             input_size = (1, view.channels, side, side)
+        if min(input_size) < 1:
+            raise UsageError(f"got size {' '.join(map(str, input_size))}, wants 1 or more each")
         print(count(build(), input_size))
 
     def lesson(
@@ -144,6 +146,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from markone.cli.lesson import run
 
         run(name, short, out, seed)
+
+    def show(
+        run: Annotated[Path, tyro.conf.Positional, _PATH, _shown("RUN")],
+        *,
+        image: Annotated[Path | None, _PATH, _shown("FILE")] = None,
+        index: Annotated[int, _INT, _shown("N")] = 0,
+        out: Annotated[Path | None, _PATH, _shown("DIR")] = None,
+    ) -> None:
+        """Draw what a trained network sees in an image: its kernels, feature maps, what excites its strongest
+        units (Zeiler and Fergus), and where covering the image costs most.
+
+        Args:
+            run: The folder of a run of `markone train`.
+            image: A picture to look at (default: one of the test images).
+            index: Which of the test images (default: 0).
+            out: Where the pictures go (default: RUN/pictures).
+        """
+        from markone.cli.show import Options
+        from markone.cli.show import run as draw
+
+        draw(Options(run, image, index, out))
 
     def info() -> None:
         """Show version, instruction set, threads, devices and build."""
@@ -230,6 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "train": train,
         "list": list_,
         "lesson": lesson,
+        "show": show,
         "summary": summary,
         "info": info,
         "bench": bench,

@@ -103,7 +103,7 @@ SYSTEMS: dict[str, System] = {
         f"vgg{n}{bn}": _row(
             f"VGG-{n}{' with batch normalisation' if bn else ' (Simonyan, Zisserman 2015)'}",
             32,
-            {**_DENSE, "width": 0.5},
+            {**_DENSE, "width": 0.25},
             224,
             lr=1.0 if bn else 0.3,
         )

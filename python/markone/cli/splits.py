@@ -9,7 +9,7 @@ from typing import Any
 
 from markone.cli.errors import UsageError
 
-__all__ = ["AUGMENTATIONS", "DATA", "Splits", "View", "load"]
+__all__ = ["AUGMENTATIONS", "DATA", "USUAL", "Splits", "View", "load", "picture"]
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,24 @@ class View:
     ink: bool = False
 
 
-def _change(view: View, source: int, mean: Any, std: Any) -> list[Any]:
-    """From images of `source` channels to the view's, then normalised."""
+# Channels of a data set's images, and mean and deviation of their pixels, in colour and as grey ones.
+_PIXELS: dict[str, tuple[int, Any, Any]] = {
+    "digits": (1, None, (0.3053, 0.3465)),
+    "mnist": (1, None, (0.1307, 0.3081)),
+    "cifar10": (3, ((0.4914, 0.4822, 0.4465), 0.25), (0.48, 0.25)),
+    "imagenet-folder": (3, ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), (0.45, 0.226)),
+}
+
+
+def _change(view: View, data: str) -> list[Any]:
+    """From the images of a data set to the view's channels, then normalised."""
     from markone.transforms import Grayscale, Normalize
 
-    grey = [] if view.channels == source else [Grayscale(view.channels)]
+    source, colour, grey = _PIXELS[data]
+    change: list[Any] = [] if view.channels == source else [Grayscale(view.channels)]
     if view.ink:
-        return [*grey, Normalize(0.1 / 1.275, 1 / 1.275)]
-    return [*grey, Normalize(mean, std)]
+        return [*change, Normalize(0.1 / 1.275, 1 / 1.275)]
+    return [*change, Normalize(*(colour if source == view.channels == 3 else grey))]
 
 
 def _whole(size: int) -> list[Any]:
@@ -130,7 +140,7 @@ def _digits(view: View, moved: list[Any], _images: Path | None) -> Splits:
 
     return _parts(
         lambda train, transform: Digits(train, transform, size=view.size),
-        _change(view, 1, 0.3053, 0.3465),
+        _change(view, "digits"),
         moved,
         validation=144,
     )
@@ -142,7 +152,7 @@ def _mnist(view: View, moved: list[Any], _images: Path | None) -> Splits:
     size = None if view.size == 28 else view.size
     return _parts(
         lambda train, transform: MNIST(train=train, transform=transform, size=size),
-        _change(view, 1, 0.1307, 0.3081),
+        _change(view, "mnist"),
         moved,
         validation=5000,
     )
@@ -151,8 +161,7 @@ def _mnist(view: View, moved: list[Any], _images: Path | None) -> Splits:
 def _cifar10(view: View, moved: list[Any], _images: Path | None) -> Splits:
     from markone.datasets import CIFAR10
 
-    grey = view.channels == 1
-    change = _change(view, 3, 0.48 if grey else (0.4914, 0.4822, 0.4465), 0.25)
+    change = _change(view, "cifar10")
     size = None if view.size == 32 else view.size
 
     def make(train: bool, transform: Any) -> Any:
@@ -173,9 +182,7 @@ def _imagenet_folder(view: View, moved: list[Any], images: Path | None) -> Split
         images = Path(os.environ.get("MARKONE_DATA", "")) / "imagenet"
         if not images.is_dir():
             raise UsageError("--data imagenet-folder wants --images DIR, or the folder MARKONE_DATA/imagenet")
-    grey = view.channels == 1
-    mean, std = (0.45, 0.226) if grey else ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    change = _change(view, 3, mean, std)
+    change = _change(view, "imagenet-folder")
     plain = Compose([*_whole(view.size), *change])
     cuts = any(isinstance(step, RandomResizedCrop) for step in moved)
     augmented = Compose([*([] if cuts else _whole(view.size)), *moved, *change])
@@ -225,3 +232,17 @@ def load(data: str, view: View, images: Path | None = None, augment: str | None 
         UsageError, FileNotFoundError: there are no such files, or a class without pictures.
     """
     return _READERS[data](view, AUGMENTATIONS[augment or USUAL[data]].of(view.size), images)
+
+
+def picture(path: Path, data: str, view: View) -> Any:
+    """A picture of a file as the networks of the data set `data` see it: the middle of it, normalised.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no picture.
+    """
+    from markone.datasets.source import read_image
+    from markone.transforms import Compose
+
+    pixels = read_image(path, "L" if _PIXELS[data][0] == 1 else "RGB").float() / 255.0
+    return Compose([*_whole(view.size), *_change(view, data)])(pixels)

@@ -73,7 +73,7 @@ def run(options: Options) -> None:
     if not options.save_seconds > 0:
         raise UsageError(f"got --save-seconds {options.save_seconds:g}, wants a number above 0")
     config = _resumed_config(options) if options.resume is not None else _new_config(options)
-    splits = _load_data(config)
+    splits = load_data(config)
     folder = options.resume if options.resume is not None else new_folder(options.out, config)
     trainer, loaders = _build(config, splits, folder, options.save_seconds)
     last = folder / "last.safetensors"
@@ -153,15 +153,7 @@ def _resumed_config(options: Options) -> Config:
         raise UsageError(
             f"--out {options.out} and --resume {folder} exclude each other: a run stays in its folder"
         )
-    path = folder / "config.json"
-    try:
-        config = _checked(json.loads(path.read_text()))
-    except OSError as error:
-        raise UsageError(
-            f"--resume {folder}: no run is there: cannot read {path}: {error.strerror}"
-        ) from error
-    except ValueError as error:
-        raise UsageError(f"--resume {folder}: {path} is damaged: {error}") from error
+    config = read_config(folder, "--resume ")
     for name in ("system", "data", "epochs", "batch_size", "lr", "seed", "device", "images", "augment"):
         given, kept = getattr(options, name), getattr(config, name)
         given = str(given.absolute()) if isinstance(given, Path) else given
@@ -171,6 +163,19 @@ def _resumed_config(options: Options) -> Config:
                 f"--resume {folder}: that run has {shown} {kept}, got {given}; a run keeps its options"
             )
     return config
+
+
+def read_config(folder: Path, option: str = "") -> Config:
+    """The config.json of a run's folder; UsageError (`option` before the folder) if none is whole."""
+    path = folder / "config.json"
+    try:
+        return _checked(json.loads(path.read_text()))
+    except OSError as error:
+        raise UsageError(
+            f"{option}{folder}: no run is there: cannot read {path}: {error.strerror}"
+        ) from error
+    except ValueError as error:
+        raise UsageError(f"{option}{folder}: {path} is damaged: {error}") from error
 
 
 _WANTED = {"str": "a text", "int": "a whole number", "float": "a number"}
@@ -220,7 +225,8 @@ def _out_of_range(config: Config) -> Iterator[tuple[str, str]]:
 # -- Folders and data
 
 
-def _load_data(config: Config) -> Splits:
+def load_data(config: Config) -> Splits:
+    """The data of a run, from where it had them."""
     if config.data_folder and not os.environ.get("MARKONE_DATA"):
         os.environ["MARKONE_DATA"] = config.data_folder
     try:

@@ -42,7 +42,9 @@ COURSE: dict[str, tuple[str, ...]] = {
         "neocognitron",
         "lenet",
         "published_networks",
+        "deconvolution",
         "skip_connections",
+        "transfer",
         "annotation",
     ),
 }

@@ -147,4 +147,6 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
     known = list(known)
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     suggestion = f"did you mean {near[0]}? " if near else ""
-    return f"'{name}' is not a {what}; {suggestion}Known: {', '.join(known)}"
+    return (
+        f"'{name}' is not {'an' if what[0] in 'aeiou' else 'a'} {what}; {suggestion}Known: {', '.join(known)}"
+    )

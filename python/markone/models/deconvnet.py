@@ -73,9 +73,9 @@ def deconvolve(
     """Goes from the strongest unit of a map back to the pixels, as Zeiler and Fergus do (their section 2.1).
 
     All other activations of the layer are set to 0. Then each layer below is undone: max pooling puts a value
-    back where its largest input was (the switches), rectification keeps what is positive, a convolution is
-    followed by its filters transposed; biases are left out. This is the backward pass but for the rectification,
-    which there asks whether the *input* was positive, so it is done by the backward pass.
+    back where its largest input was (the switches), rectification keeps what is positive, a convolution gets
+    its filters transposed; biases are left out. The backward pass does just this but for the rectification,
+    where it asks whether the *input* was positive; so it does the work, with that rule replaced.
 
     Args:
         model: a network whose rectifications are `nn.ReLU` modules; runs in eval mode.
@@ -141,7 +141,7 @@ def _ruled(model: nn.Module, where_on: bool, positive: bool) -> Iterator[None]:
 
 
 class Occlusion(NamedTuple):
-    """What a network says of an image as a square moves over it; each [R, C], a value for a place of the square.
+    """What a network says of an image as a square moves over it; each [R, C], a value a place of the square.
 
     Attributes:
         probability: of the target: low where the square hides what the network goes by.

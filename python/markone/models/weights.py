@@ -32,6 +32,8 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """
     import safetensors
 
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"weights: there is no file {path}")
     data = Path(path).read_bytes()
     try:
         entries: dict[str, Any] = dict(safetensors.deserialize(data))  # type: ignore[no-untyped-call]

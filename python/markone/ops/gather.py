@@ -24,7 +24,7 @@ METHODS = (
     "index_reduce_ take put put_"
 )
 # For other families, not for users.
-HELPERS = "index_array filled"
+HELPERS = "class_places filled index_array"
 
 
 def index_array(op: str, value: Any) -> Any:
@@ -40,6 +40,11 @@ def filled(shape: Any, dtype: Any, value: Any) -> Any:
     out = _C.empty(tuple(shape), dtype)
     _C.fill(out, value)
     return out
+
+
+def class_places(labels: Tensor, classes: int) -> Tensor:
+    """Labels as places for gather, which counts negative ones from the end: those it then refuses."""
+    return where(compares["lt"](labels, 0), binary["sub"](labels, classes), labels)
 
 
 # -- places: along a dimension by an array of the source's shape, or whole slices by a 1-d array

@@ -11,7 +11,7 @@ from ..tensor import Tensor
 from ._common import tensor_arg, wrap_dim
 from .cast import to
 from .elementwise import add, binary, compares, mul, sub, unary, where
-from .gather import gather
+from .gather import class_places, gather
 from .loss import check_reduction, reduced
 from .reduce import sum as sum_
 from .shape import reshape, unsqueeze
@@ -225,7 +225,7 @@ def nll_loss(
     if target.shape != (input.shape[0], *input.shape[2:]):
         raise ValueError(f"nll_loss: target of shape {list(target.shape)} for input {list(input.shape)}")
     kept = compares["ne"](target, ignore_index)
-    safe = where(kept, target, 0)
+    safe = class_places(where(kept, target, 0), input.shape[1])
     picked = gather(input, 1, unsqueeze(safe, 1))
     loss = unary["neg"](reshape(picked, target.shape))
     if weight is not None:
