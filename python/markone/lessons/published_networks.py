@@ -23,11 +23,22 @@ ALEXNET_SLIP = "the slide: ~10⁷"
 RATIO_SLIP = "the slide and the paper: 12"
 
 
+# 1×1; before the 3×3, 3×3; before the 5×5, 5×5; after the pooling: maps, and what the slide has instead.
+BLOCKS = {
+    "3a": ((64, 96, 128, 16, 32, 32), ""),
+    "3b": ((128, 128, 192, 32, 96, 64), "the slide: 28 and 61"),
+    "4a": ((192, 96, 208, 16, 48, 64), "the slide: 48 maps before it, 96 at its end"),
+    "4d": ((112, 144, 288, 32, 64, 64), "the slide: 228"),
+    "5b": ((384, 192, 384, 48, 128, 128), "the slide: 124"),
+}
+
+
 def lesson(page: Page) -> None:
     """Counts parameters and multiply-adds, sizes layer by layer, and what a block saves."""
     alexnet = models.alexnet()
     grouped = mo.summary(alexnet, (1, 3, 227, 227))
-    googlenet = mo.summary(models.googlenet(aux_logits=False), (1, 3, 224, 224))
+    inception = models.googlenet(aux_logits=False)
+    googlenet = mo.summary(inception, (1, 3, 224, 224))
     page.title("AlexNet")
     page.compare(
         [
@@ -78,6 +89,13 @@ def lesson(page: Page) -> None:
             ("its work / AlexNet's", round(googlenet.mult_adds / grouped.mult_adds, 2), 2.18, "the slide: 2"),
         ]
     )
+    page.compare(
+        [(name, list(TABLE[name]), list(row), slip) for name, (row, slip) in BLOCKS.items()],
+        against="published",
+    )
+    ends = models.activations(inception, mo.zeros(1, 3, 224, 224), ["inception5b", "avgpool"])
+    last, mean = (answer.numel() for answer in ends.values())
+    page.compare([("values before / after its average", last / mean, 49)])
     before = {"3a": (192, 28), "3b": (256, 28), "4a": (480, 14), "4d": (512, 14), "5b": (832, 7)}
     saved = {}
     for name, (maps, side) in before.items():
@@ -109,8 +127,10 @@ def lesson(page: Page) -> None:
             sum(p.numel() for p in part.parameters())
             for part in (found["vgg16"].features, found["vgg16"].classifier)
         ]
+        ungrouped = mo.summary(found["alexnet_ungrouped"], (1, 3, 227, 227)).mult_adds
         page.compare(
             [
+                ("AlexNet without groups, 10⁹ multiply-adds", ungrouped / 1e9, 1.135),
                 ("VGG-16 before its full layers", parts[0], 14_714_688, "the slide: 16 M"),
                 ("VGG-16 in them", parts[1], 123_642_856, "the slide: 122 M"),
             ]
