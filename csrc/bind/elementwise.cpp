@@ -129,6 +129,15 @@ void bind_elementwise(py::module_& m) {
 #define MO_BINARY(name, value, da, db, ulp, types) {kBinary_##name, #name, #da, #db, ulp},
 #include "kernels/common/elementwise.def"
   };
+  struct Ternary {
+    TernaryOp op;
+    const char* name;
+    int ulp;
+  };
+  constexpr Ternary kTernary[] = {
+#define MO_TERNARY(name, value, ulp, types) {kTernary_##name, #name, ulp},
+#include "kernels/common/elementwise.def"
+  };
   constexpr Compare kCompare[] = {
 #define MO_COMPARE(name, ...) {kCompare_##name, #name},
 #include "kernels/common/elementwise.def"
@@ -160,10 +169,23 @@ void bind_elementwise(py::module_& m) {
     m.def(
         b.name, [op](const Operand& x, const Operand& y) { return binary(op, x, y); }, py::arg("a"),
         py::arg("b"));
+    // The gradient of a (which = 0) or of b (1).
+    m.def((std::string(b.name) + "_grad").c_str(),
+          [op](int which, const Array& g, const Operand& x, const Operand& y) {
+            return binary_grad(op, which, g, x, y);
+          },
+          py::arg("which"), py::arg("g"), py::arg("a"), py::arg("b"));
     m.def((std::string(b.name) + "_into").c_str(),
           [op](const Array& out, const Operand& x, const Operand& y) { binary_into(op, out, x, y); });
     binary_derivatives[b.name] = py::make_tuple(b.da, b.db);
     ulps[b.name] = b.ulp;
+  }
+  for (const Ternary& t : kTernary) {
+    const TernaryOp op = t.op;
+    m.def(
+        t.name, [op](const Operand& x, const Operand& a, const Operand& b) { return ternary(op, x, a, b); },
+        py::arg("x"), py::arg("a"), py::arg("b"));
+    ulps[t.name] = t.ulp;
   }
   for (const Compare& c : kCompare) {
     const CompareOp op = c.op;

@@ -55,6 +55,11 @@ enum CompareOp : int32_t {
 #include "kernels/common/elementwise.def"
   kCompareCount
 };
+enum TernaryOp : int32_t {
+#define MO_TERNARY(name, value, ulp, types) kTernary_##name,
+#include "kernels/common/elementwise.def"
+  kTernaryCount
+};
 enum TestOp : int32_t {
 #define MO_TEST(name, value, types) kTest_##name,
 #include "kernels/common/elementwise.def"
@@ -66,6 +71,9 @@ struct ElementwiseKernels {
   // in[0] the gradient of the result, in[1] the input x, in[2] the result y.
   Entry<ElementwiseArgs> unary_grad[kUnaryCount][kDTypeCount];
   Entry<ElementwiseArgs> binary[kBinaryCount][kDTypeCount];
+  // Of a and of b: in[0] the gradient of the result, in[1] a, in[2] b.
+  Entry<ElementwiseArgs> binary_grad[kBinaryCount][2][kDTypeCount];
+  Entry<ElementwiseArgs> ternary[kTernaryCount][kDTypeCount];
   Entry<ElementwiseArgs> compare[kCompareCount][kDTypeCount];  // by the type of the inputs, out is bool
   Entry<ElementwiseArgs> test[kTestCount][kDTypeCount];        // by the type of the input, out is bool
   Entry<ElementwiseArgs> where[kDTypeCount];                   // in[0] bool, in[1] and in[2] of the type

@@ -19,6 +19,10 @@ constexpr const char* kBinaryNames[] = {
 #define MO_BINARY(name, ...) #name,
 #include "kernels/common/elementwise.def"
 };
+constexpr const char* kTernaryNames[] = {
+#define MO_TERNARY(name, ...) #name,
+#include "kernels/common/elementwise.def"
+};
 constexpr const char* kCompareNames[] = {
 #define MO_COMPARE(name, ...) #name,
 #include "kernels/common/elementwise.def"
@@ -228,6 +232,26 @@ Array binary(BinaryOp op, const Operand& a, const Operand& b) {
       Array::empty(name, broadcast_shapes(name, shape_of(a), shape_of(b)), dtype, device_of({&a, &b}));
   const Operand left = as_type(name, a, dtype), right = as_type(name, b, dtype);
   run(name, table_for(out).binary[op][dtype], dtype, out, {&left, &right});
+  return out;
+}
+
+Array binary_grad(BinaryOp op, int which, const Array& g, const Operand& a, const Operand& b) {
+  const char* name = kBinaryNames[op];
+  MO_CHECK_TYPE(is_floating(g.dtype()), name, "a gradient must be floating, got ", name_of(g.dtype()));
+  MO_CHECK(which == 0 || which == 1, name, "has gradients 0 and 1, got ", which);
+  const Operand up = g, left = as_type(name, a, g.dtype()), right = as_type(name, b, g.dtype());
+  const Array out = Array::empty(name, g.shape(), g.dtype(), g.device());
+  run(name, active_table().binary_grad[op][which][g.dtype()], g.dtype(), out, {&up, &left, &right});
+  return out;
+}
+
+Array ternary(TernaryOp op, const Operand& x, const Operand& a, const Operand& b) {
+  const char* name = kTernaryNames[op];
+  const DType dtype = result_type(name, {&x, &a, &b});
+  const Dims shape = broadcast_shapes(name, shape_of(x), broadcast_shapes(name, shape_of(a), shape_of(b)));
+  const Array out = Array::empty(name, shape, dtype);
+  const Operand in[] = {as_type(name, x, dtype), as_type(name, a, dtype), as_type(name, b, dtype)};
+  run(name, active_table().ternary[op][dtype], dtype, out, {&in[0], &in[1], &in[2]});
   return out;
 }
 

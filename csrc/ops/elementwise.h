@@ -40,6 +40,9 @@ Array unary(UnaryOp op, const Array& x);
 // The gradient of x from that of the result; x or y may be empty where the derivative does not use it.
 Array unary_grad(UnaryOp op, const Array& g, const Array& x, const Array& y);
 Array binary(BinaryOp op, const Operand& a, const Operand& b);
+// The gradient of a (which = 0) or of b (1) from that of the result, in its shape and type.
+Array binary_grad(BinaryOp op, int which, const Array& g, const Operand& a, const Operand& b);
+Array ternary(TernaryOp op, const Operand& x, const Operand& a, const Operand& b);
 // isnan and its like, of one operand.
 Array test(TestOp op, const Array& x);
 Array compare(CompareOp op, const Operand& a, const Operand& b);

@@ -65,6 +65,18 @@ void add_elementwise() {
           });
     }
   }
+  for (const Binary& b : binary_list) {
+    for (DType t : kFloats) {
+      if (!active_table().binary_grad[b.op][0][t].function) continue;
+      // The derivative's own cancellations are counted from 1.
+      add(std::string("binary ") + b.name + " gradients " + name_of(t), 4 * b.ulp + 16, 1, [b, t] {
+        const Array x = random_array({9, 37}, t, 0.1, 2), y = random_array({9, 37}, t, 0.1, 2);
+        const Array g = random_array({9, 37}, t);
+        return std::vector<Array>{binary_grad(b.op, 0, g, x, y), binary_grad(b.op, 1, g, x, y),
+                                  binary_grad(b.op, 0, g, x, Operand::number(0.5))};
+      });
+    }
+  }
   struct Compare {
     CompareOp op;
     const char* name;

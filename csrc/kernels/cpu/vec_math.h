@@ -23,8 +23,7 @@ struct Real<VecF> {
   // ln 2 in two parts; the first has few enough bits that its product with an exponent is exact.
   static constexpr double kLn2High = 0x1.62ep-1, kLn2Low = 0x1.0bfbe8e7bcd5ep-15;
   static constexpr double kExpLow = -104.0, kExpHigh = 89.0, kExp2Low = -151.0, kExp2High = 129.0;
-  static constexpr int kExpTerms = 7, kLogTerms = 5, kErfTerms = 12;
-  static constexpr double kErfHigh = 4.0;
+  static constexpr int kExpTerms = 7, kLogTerms = 5;
 };
 template <>
 struct Real<VecD> {
@@ -36,8 +35,7 @@ struct Real<VecD> {
   static constexpr double kTwoMantissa = 0x1p52;
   static constexpr double kLn2High = 0x1.62e42fefp-1, kLn2Low = 0x1.473de6af278edp-34;
   static constexpr double kExpLow = -746.0, kExpHigh = 710.0, kExp2Low = -1076.0, kExp2High = 1025.0;
-  static constexpr int kExpTerms = 13, kLogTerms = 11, kErfTerms = 20;
-  static constexpr double kErfHigh = 6.0;
+  static constexpr int kExpTerms = 13, kLogTerms = 11;
 };
 
 constexpr double kInfinity = __builtin_inf(), kNaN = __builtin_nan("");
@@ -192,20 +190,14 @@ MO_INLINE V sigmoid(V x) {
   return V(1.0) / (V(1.0) + exp(-x));
 }
 
-// erf: its Taylor series up to 1, and 1 - exp(-x^2) Q((x - 3) / (x + 3)) beyond, Q fitted at Chebyshev
-// points.
+// erf in double: its Taylor series up to 1, and 1 - exp(-x^2) Q((x - 3) / (x + 3)) beyond, Q fitted at
+// Chebyshev points.
 constexpr double kErfTaylor[] = {
     1.1283791670955126,     -0.37612638903183752,    0.11283791670955126,    -0.026866170645131252,
     0.0052239776254421878,  -0.00085483270234508528, 0.00012055332981789664, -1.4925650358406251e-5,
     1.6462114365889247e-6,  -1.6365844691234924e-7,  1.4807192815879217e-8,  -1.2290555301717927e-9,
     9.422759064650411e-11,  -6.7113668551641104e-12, 4.4632242632864773e-13, -2.7835162072109214e-14,
     1.6342614095367152e-15, -9.0639708428086725e-17, 4.7633480405150681e-18, -2.3784598852774294e-19};
-MO_INLINE VecF erf_tail(VecF u) {
-  constexpr double c[] = {0.17900115118131857,   -0.32623354491338166, 0.24560382210495476,
-                          -0.15011811326231994,  0.071657498174566636, -0.024337653526757346,
-                          0.0046650945273359075, 0.0015493261768614457};
-  return horner(u, c);
-}
 MO_INLINE VecD erf_tail(VecD u) {
   constexpr double c[] = {
       0.17900115118138995,     -0.32623356004303721,  0.24560380171233487,   -0.15011593650077899,
@@ -214,15 +206,25 @@ MO_INLINE VecD erf_tail(VecD u) {
       -8.0097809390760793e-6,  2.0135111426447428e-6, 1.2755818949624479e-6, 3.3813551420429038e-9};
   return horner(u, c);
 }
-template <class V>
-MO_INLINE V erf(V x) {
-  const V a = min(V(Real<V>::kErfHigh), abs(x)), z = a * a;
-  V sum(kErfTaylor[Real<V>::kErfTerms - 1]);
-#pragma GCC unroll 32
-  for (int i = Real<V>::kErfTerms - 2; i >= 0; --i) sum = fma(sum, z, V(kErfTaylor[i]));
-  const V small = a * sum;
-  const V large = V(1.0) - exp(-z) * erf_tail((a - V(3.0)) / (a + V(3.0)));
-  return copysign(where(a < V(1.0), small, large), x);
+MO_INLINE VecD erf(VecD x) {
+  const VecD a = min(VecD(6.0), abs(x)), z = a * a;
+  const VecD small = a * horner(z, kErfTaylor);
+  const VecD large = VecD(1.0) - exp(-z) * erf_tail((a - VecD(3.0)) / (a + VecD(3.0)));
+  return copysign(where(a < VecD(1.0), small, large), x);
+}
+// For float: x + x p(x^2) up to 1, and 1 - exp(q(x)) up to 4, where nothing is left of 1 - erf. Both are
+// fitted for the smallest largest error, q's weighed with exp(q).
+MO_INLINE VecF erf(VecF x) {
+  constexpr double p[] = {0.128379166,   -0.376126258,    0.112835851,   -0.0268538119,
+                          0.00518832756, -0.000801019252, 7.85385771e-05};
+  constexpr double q[] = {0.000188040225, -1.12957842,    -0.633219893,   -0.108418577,
+                          0.0252082567,   -0.00420456187, 0.000441336376, -2.16868499e-05};
+  const VecF a = min(VecF(4.0), abs(x));
+  const VecF small = fma(a, horner(a * a, p), a);
+  VecF n;
+  const VecF r = reduce_exp(horner(a, q), &n);
+  const VecF large = VecF(1.0) - (VecF(1.0) + expm1_reduced(r)) * pow2(n);
+  return copysign(where(a < VecF(1.0), small, large), x);
 }
 
 // The functions below work in double: a float vector goes through two double ones and rounds once.

@@ -113,9 +113,11 @@ _BINARY_BACKWARD = {"add": _add_backward, "sub": _sub_backward, "mul": _mul_back
 
 
 def _make_binary(name: str, texts: tuple[str, str]) -> tuple[Any, Any]:
-    derivatives = formula(texts[0]), formula(texts[1])
+    derivatives, native_grad = (formula(texts[0]), formula(texts[1])), getattr(_C, f"{name}_grad")
     # What the gradient of a needs, and what that of b needs: (a, b, y) each.
-    uses = tuple(tuple(used_in(text, v) for v in "aby") for text in texts)
+    used = [[used_in(text, v) for v in "aby"] for text in texts]
+    # The native gradient makes the result again; a graph of it takes the saved one.
+    uses = tuple((a or y, b or y, y) for a, b, y in used)
     # A formula takes log(b), which wants a Tensor.
     b_alone = any("(b)" in text for text in texts)
     if name in ("add", "sub"):
@@ -137,7 +139,13 @@ def _make_binary(name: str, texts: tuple[str, str]) -> tuple[Any, Any]:
                 out[i] = sum_to_shape(out[i], shape, dtype)
         return out
 
-    op = Op(name, _BINARY_BACKWARD.get(name), differentiable, (0, 1, OUTPUT))
+    def backward(node: Node, g: Any) -> Any:
+        a, b, _ = node.saved if saves else (None, None, None)
+        a, b = 0 if a is None else a, 0 if b is None else b
+        ga, gb = (None if node.edges[i] is None else native_grad(i, g, a, b) for i in (0, 1))
+        return (ga, gb) if node.ctx is None else _shrunk(node, ga, gb)
+
+    op = Op(name, _BINARY_BACKWARD.get(name, backward), differentiable, (0, 1, OUTPUT))
     saves = any(uses[0] + uses[1])
 
     def function(input: Any, other: Any) -> Tensor:
@@ -292,8 +300,13 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
             out = where(compares["lt"](out, min), min, out)
         return out if max is None else where(compares["gt"](out, max), max, out)
     x = tensor_arg("clamp", input)
-    y = x if min is None else _C.maximum(x, operand("clamp", min))
-    y = y if max is None else _C.minimum(y, operand("clamp", max))
+    low, high = (None if limit is None else operand("clamp", limit) for limit in (min, max))
+    # A NaN for a limit makes all NaN.
+    if low is not None and low == low and high is not None and high == high and x.dtype is not _C.bool_:
+        y = _C.clamp(x, low, high)
+    else:
+        y = x if low is None else _C.maximum(x, low)
+        y = y if high is None else _C.minimum(y, high)
     if not recording(input):
         return Tensor(y)
     return Tensor(y, True, Node(_CLAMP, edges_of(input), (x,), (min, max)))

@@ -1,4 +1,4 @@
-// MO_BINARY of elementwise.def.
+// MO_BINARY and MO_TERNARY of elementwise.def: the values.
 #include "kernels/cpu/elementwise/blocks.h"
 
 MO_ISA_BEGIN
@@ -20,6 +20,17 @@ constexpr bool divides(const char* name) {
     template <class C>                                             \
     static constexpr BlockFn run = map_block<Binary_##name, 2, C>; \
   };
+#define MO_TERNARY(name, value, ulp, types)                         \
+  struct Ternary_##name {                                           \
+    static constexpr Types kTypes = types;                          \
+    static constexpr bool kDivides = false;                         \
+    template <class X>                                              \
+    static MO_INLINE X of(X x, X a, X b) {                          \
+      return value;                                                 \
+    }                                                               \
+    template <class C>                                              \
+    static constexpr BlockFn run = map_block<Ternary_##name, 3, C>; \
+  };
 #include "kernels/common/elementwise.def"
 
 MO_ISA_END
@@ -29,6 +40,8 @@ namespace markone::MARKONE_ISA {
 void fill_binary(ElementwiseKernels* table) {
 #define MO_BINARY(name, ...) \
   fill_row<Binary_##name, 2, false>(table->binary[kBinary_##name], MO_NAMES(#name));
+#define MO_TERNARY(name, ...) \
+  fill_row<Ternary_##name, 3, false>(table->ternary[kTernary_##name], MO_NAMES(#name));
 #include "kernels/common/elementwise.def"
 }
 

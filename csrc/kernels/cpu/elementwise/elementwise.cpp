@@ -6,6 +6,7 @@ namespace markone::MARKONE_ISA {
 void fill_unary(ElementwiseKernels* table);
 void fill_unary_grad(ElementwiseKernels* table);
 void fill_binary(ElementwiseKernels* table);
+void fill_binary_grad(ElementwiseKernels* table);
 void fill_compare(ElementwiseKernels* table);
 void fill_copy(ElementwiseKernels* table);
 
@@ -13,6 +14,7 @@ void fill_elementwise(ElementwiseKernels* table) {
   fill_unary(table);
   fill_unary_grad(table);
   fill_binary(table);
+  fill_binary_grad(table);
   fill_compare(table);
   fill_copy(table);
 }

@@ -107,19 +107,26 @@ struct BatchNorm {
     for (int64_t start = 0; a->training && start < a->outer; start += kRowsAtOnce) {
       const int64_t rows = a->outer - start < kRowsAtOnce ? a->outer - start : kRowsAtOnce;
       const V count(static_cast<C>(rows));
-      each_vector<C>(width, [&](int64_t i, int64_t left) {
+      each_strip<C>(width, [&]<int kStrip>(int64_t i, int64_t left) {
         const C* p = x + start * stride + i;
-        V sum(0), rest(0), squares(0);
-        for (int64_t r = 0; r < rows; ++r) sum = sum + load_lanes<V>(p + r * stride, left);
-        const V m = sum / count;
+        V m[kStrip], rest[kStrip], squares[kStrip];
+        for (int v = 0; v < kStrip; ++v) m[v] = rest[v] = squares[v] = V(0);
         for (int64_t r = 0; r < rows; ++r) {
-          const V d = load_lanes<V>(p + r * stride, left) - m;
-          rest = rest + d;
-          squares = fma(d, d, squares);
+          for (int v = 0; v < kStrip; ++v) m[v] = m[v] + load_lanes<V>(p + r * stride + v * V::kLanes, left);
         }
-        store_lanes(m, center + i, left);
-        store_lanes(rest, off + i, left);
-        store_lanes(squares, square + i, left);
+        for (int v = 0; v < kStrip; ++v) m[v] = m[v] / count;
+        for (int64_t r = 0; r < rows; ++r) {
+          for (int v = 0; v < kStrip; ++v) {
+            const V d = load_lanes<V>(p + r * stride + v * V::kLanes, left) - m[v];
+            rest[v] = rest[v] + d;
+            squares[v] = fma(d, d, squares[v]);
+          }
+        }
+        for (int v = 0; v < kStrip; ++v) {
+          store_lanes(m[v], center + i + v * V::kLanes, left);
+          store_lanes(rest[v], off + i + v * V::kLanes, left);
+          store_lanes(squares[v], square + i + v * V::kLanes, left);
+        }
       });
       // What the rounded mean leaves over corrects it.
       const double n = static_cast<double>(rows);
@@ -132,12 +139,21 @@ struct BatchNorm {
     const C *mean = static_cast<const C*>(a->mean) + first, *scale = static_cast<const C*>(a->scale) + first;
     const C* weight = a->weight ? static_cast<const C*>(a->weight) + first : nullptr;
     const C* bias = a->bias ? static_cast<const C*>(a->bias) + first : nullptr;
-    each_vector<C>(width, [=](int64_t i, int64_t left) {
-      const V m = load_lanes<V>(mean + i, left), s = load_lanes<V>(scale + i, left);
-      const V w = weight ? s * load_lanes<V>(weight + i, left) : s;
-      const V b = bias ? load_lanes<V>(bias + i, left) : V(0);
-      for (int64_t r = 0; r < a->outer; ++r)
-        store_lanes(fma(load_lanes<V>(x + r * stride + i, left) - m, w, b), y + r * stride + i, left);
+    each_strip<C>(width, [=]<int kStrip>(int64_t i, int64_t left) {
+      V m[kStrip], w[kStrip], b[kStrip];
+      for (int v = 0; v < kStrip; ++v) {
+        const int64_t at = i + v * V::kLanes;
+        const V s = load_lanes<V>(scale + at, left);
+        m[v] = load_lanes<V>(mean + at, left);
+        w[v] = weight ? s * load_lanes<V>(weight + at, left) : s;
+        b[v] = bias ? load_lanes<V>(bias + at, left) : V(0);
+      }
+      for (int64_t r = 0; r < a->outer; ++r) {
+        for (int v = 0; v < kStrip; ++v) {
+          const int64_t at = r * stride + i + v * V::kLanes;
+          store_lanes(fma(load_lanes<V>(x + at, left) - m[v], w[v], b[v]), y + at, left);
+        }
+      }
     });
   }
   static void kernel(const BatchNormArgs* args, const Run* run) {
@@ -178,20 +194,18 @@ struct BatchNormGrad {
     const BatchNormGradArgs* a = self.a;
     const C *g = static_cast<const C*>(a->g), *x = static_cast<const C*>(a->x);
     const V mean(static_cast<const C*>(a->mean)[c]), scale(static_cast<const C*>(a->scale)[c]);
-    double plain = 0, along = 0;
+    double sums[2] = {0, 0};  // of the gradient, and along the unit
     if (a->training || a->dweight || a->dbias) {
       const int64_t stride = a->channels * a->inner;
       each_chunk(a, c, [&](int64_t start, int64_t rows, int64_t n) {
-        plain += sum_chunk<C>(rows, n, [=](int64_t r, int64_t i, int64_t left) {
-          return load_lanes<V>(g + start + r * stride + i, left);
-        });
-        along += sum_chunk<C>(rows, n, [=](int64_t r, int64_t i, int64_t left) {
+        add_chunk<C>(sums, rows, n, [=](int64_t r, int64_t i, int64_t left, V(&v)[2]) {
           const int64_t at = start + r * stride + i;
-          return load_lanes<V>(g + at, left) * ((load_lanes<V>(x + at, left) - mean) * scale);
+          v[0] = load_lanes<V>(g + at, left);
+          v[1] = v[0] * ((load_lanes<V>(x + at, left) - mean) * scale);
         });
       });
     }
-    const Means means = self.settle(c, plain, along);
+    const Means means = self.settle(c, sums[0], sums[1]);
     if (!a->dx) return;
     C* dx = static_cast<C*>(a->dx);
     const V w = a->weight ? scale * V(static_cast<const C*>(a->weight)[c]) : scale;
@@ -213,16 +227,25 @@ struct BatchNormGrad {
     C part[2][kChannels];
     for (int64_t start = 0; start < a->outer; start += kRowsAtOnce) {
       const int64_t end = a->outer - start < kRowsAtOnce ? a->outer : start + kRowsAtOnce;
-      each_vector<C>(width, [&](int64_t i, int64_t left) {
-        const V m = load_lanes<V>(mean + i, left), s = load_lanes<V>(scale + i, left);
-        V sum(0), product(0);
-        for (int64_t r = start; r < end; ++r) {
-          const V up = load_lanes<V>(g + r * stride + i, left);
-          sum = sum + up;
-          product = fma(up, (load_lanes<V>(x + r * stride + i, left) - m) * s, product);
+      each_strip<C>(width, [&]<int kStrip>(int64_t i, int64_t left) {
+        V m[kStrip], s[kStrip], sum[kStrip], product[kStrip];
+        for (int v = 0; v < kStrip; ++v) {
+          m[v] = load_lanes<V>(mean + i + v * V::kLanes, left);
+          s[v] = load_lanes<V>(scale + i + v * V::kLanes, left);
+          sum[v] = product[v] = V(0);
         }
-        store_lanes(sum, part[0] + i, left);
-        store_lanes(product, part[1] + i, left);
+        for (int64_t r = start; r < end; ++r) {
+          for (int v = 0; v < kStrip; ++v) {
+            const int64_t at = r * stride + i + v * V::kLanes;
+            const V up = load_lanes<V>(g + at, left);
+            sum[v] = sum[v] + up;
+            product[v] = fma(up, (load_lanes<V>(x + at, left) - m[v]) * s[v], product[v]);
+          }
+        }
+        for (int v = 0; v < kStrip; ++v) {
+          store_lanes(sum[v], part[0] + i + v * V::kLanes, left);
+          store_lanes(product[v], part[1] + i + v * V::kLanes, left);
+        }
       });
       for (int64_t k = 0; k < width; ++k) {
         plain[k] += part[0][k];

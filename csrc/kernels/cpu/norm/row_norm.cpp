@@ -103,10 +103,12 @@ struct RowNormGrad {
       const V g = load_lanes<V>(row.g + i, left);
       return weight ? g * load_lanes<V>(weight + i, left) : g;
     };
-    const double plain = a->centred ? sum_along<C>(a->n, weighted) : 0;
-    const double along =
-        sum_along<C>(a->n, [=](int64_t i, int64_t left) { return weighted(i, left) * unit(row, i, left); });
-    const V p(static_cast<C>(plain / row.count)), q(static_cast<C>(-along / row.count));
+    double sums[2] = {0, 0};  // of the weighted gradient, and along the unit
+    add_along<C>(sums, a->n, [=](int64_t i, int64_t left, V(&v)[2]) {
+      v[0] = weighted(i, left);
+      v[1] = v[0] * unit(row, i, left);
+    });
+    const V p(static_cast<C>(a->centred ? sums[0] / row.count : 0)), q(static_cast<C>(-sums[1] / row.count));
     each_vector<C>(a->n, [=](int64_t i, int64_t left) {
       store_lanes(row.scale * fma(unit(row, i, left), q, weighted(i, left) - p), row.dx + i, left);
     });
@@ -114,20 +116,26 @@ struct RowNormGrad {
   // The block's part of dweight and dbias, column by column.
   MO_INLINE void columns(int64_t block, int64_t first, int64_t last) const {
     double *along = parts + block * 2 * a->n, *plain = along + a->n;
-    each_vector<C>(a->n, [=, this](int64_t i, int64_t left) {
-      V sum(0), product(0);
+    each_strip<C>(a->n, [=, this]<int kStrip>(int64_t start, int64_t left) {
+      V sum[kStrip], product[kStrip];
+      for (int v = 0; v < kStrip; ++v) sum[v] = product[v] = V(0);
       for (int64_t r = first; r < last; ++r) {
         const Row row = row_of(r);
-        const V g = load_lanes<V>(row.g + i, left);
-        sum = sum + g;
-        product = fma(g, unit(row, i, left), product);
+        for (int v = 0; v < kStrip; ++v) {
+          const int64_t i = start + v * V::kLanes;
+          const V g = load_lanes<V>(row.g + i, left);
+          sum[v] = sum[v] + g;
+          product[v] = fma(g, unit(row, i, left), product[v]);
+        }
       }
-      C lane[2][V::kLanes];
-      product.store(lane[0]);
-      sum.store(lane[1]);
-      for (int64_t k = 0; k < V::kLanes && k < left; ++k) {
-        along[i + k] = lane[0][k];
-        plain[i + k] = lane[1][k];
+      for (int v = 0; v < kStrip; ++v) {
+        C lane[2][V::kLanes];
+        product[v].store(lane[0]);
+        sum[v].store(lane[1]);
+        for (int64_t k = 0; k < V::kLanes && k < left; ++k) {
+          along[start + v * V::kLanes + k] = lane[0][k];
+          plain[start + v * V::kLanes + k] = lane[1][k];
+        }
       }
     });
   }
@@ -138,11 +146,13 @@ struct RowNormGrad {
     double *part = parts + r * channels * 2, plain = 0, along = 0;
     for (int64_t j = 0; j < channels; ++j) {
       const int64_t start = j * a->inner;
-      part[2 * j] = sum_along<C>(a->inner, [=](int64_t i, int64_t left) {
-        return load_lanes<V>(row.g + start + i, left) * unit(row, start + i, left);
+      double sums[2] = {0, 0};
+      add_along<C>(sums, a->inner, [=](int64_t i, int64_t left, V(&v)[2]) {
+        v[1] = load_lanes<V>(row.g + start + i, left);
+        v[0] = v[1] * unit(row, start + i, left);
       });
-      part[2 * j + 1] = sum_along<C>(
-          a->inner, [=](int64_t i, int64_t left) { return load_lanes<V>(row.g + start + i, left); });
+      part[2 * j] = sums[0];
+      part[2 * j + 1] = sums[1];
       const double w = weight ? weight[first + j] : C(1);
       along += w * part[2 * j];
       plain += w * part[2 * j + 1];
