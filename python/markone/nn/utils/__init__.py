@@ -85,7 +85,7 @@ def _norm(t: Tensor, p: float) -> Tensor:
     if p == 1:
         return t.abs().sum()
     if p == 2:
-        return t.square().sum().sqrt()
+        return t.norm()
     return (t.abs() ** p).sum() ** (1.0 / p)
 
 
