@@ -1,6 +1,6 @@
 """Writes docs/accuracy.md: the largest error of the elementary functions on float32, on each instruction set.
 
-``python tests/guards/accuracy.py`` measures (half a minute); it fails where an error passes the list's bound.
+``python tests/guards/accuracy.py`` measures (half a minute); it fails where an error passes the bound.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ HEAD = f"""# Accuracy of the elementary functions
 
 Made by `python tests/guards/accuracy.py`; do not edit. The largest error of a float32 result in units of its
 last place, against NumPy in float64, over {COUNT} arguments of all sizes in the range and both signs where
-the function takes them. The bound is that of `csrc/kernels/common/elementwise.def`, which
-`tests/kernels/test_elementwise.py` holds every type to. A result below the normal numbers counts as zero.
+the function takes them. The bound is that of `csrc/kernels/common/elementwise.def`, to which the rounding of
+the result adds half a place; `tests/kernels/test_elementwise.py` holds every type to it. Results below the
+normal numbers count as zero.
 
 """
 
@@ -69,7 +70,7 @@ def table() -> str:
     for name, (_, low, high) in FUNCTIONS.items():
         errors = [largest_error(name, isa) for isa in isas]
         bound = _C.elementwise_ulp[name]
-        if max(errors) > bound:
+        if max(errors) > bound + 0.5:
             raise SystemExit(f"{name}: {max(errors):.2f} ulp, the list says {bound}")
         figures = " | ".join(f"{e:.2f}" for e in errors)
         lines.append(f"| {name} | {low:g} to {high:g} | {bound} | {figures} |")
