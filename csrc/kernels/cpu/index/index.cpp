@@ -15,6 +15,7 @@ constexpr int64_t kPartElements =
     4096;                          // fewer elements than this are not worth a second walk over the tuples
 constexpr int64_t kPartRows = 16;  // places of a part, at least
 constexpr int64_t kAhead = 8;      // tuples whose rows are fetched before they are needed
+constexpr int64_t kShortLine = 4;  // indices of a line, up to which the next lines are fetched
 constexpr int64_t kColumns = 64;   // neighbouring lines that gather and scatter take together
 
 template <int kMode, class T>
@@ -203,20 +204,43 @@ struct Gather {
       *index += at * a->index_stride[d];
     }
   }
+  // What a line kAhead further on needs; a wrong index fetches nothing.
+  MO_INLINE void fetch(T* x, const int64_t* index) const {
+    const int64_t d = a->ndim - 2, value = index[kAhead * a->index_stride[d]], size = a->size;
+    if (value < -size || value >= size) return;
+    __builtin_prefetch(x + kAhead * a->x_stride[d] + (value < 0 ? value + size : value) * a->x_stride[d + 1]);
+  }
   static void lines_task(void* context, int64_t task, int) {
     const Gather& s = *static_cast<const Gather*>(context);
     const int64_t last = s.a->ndim - 1, n = s.a->shape[last];
     const int64_t end = (task + 1) * s.per_task < s.lines ? (task + 1) * s.per_task : s.lines;
+    const int64_t* shape = s.a->shape;
+    T *x, *y;
+    const int64_t* index;
+    int64_t at[8], rest = task * s.per_task;
+    s.start(rest, last, &x, &y, &index);
+    for (int64_t d = last - 1; d >= 0; --d) {
+      at[d] = rest % shape[d];
+      rest /= shape[d];
+    }
     for (int64_t line = task * s.per_task; line < end; ++line) {
-      T *x, *y;
-      const int64_t* index;
-      s.start(line, last, &x, &y, &index);
+      if (n <= kShortLine && last > 0 && at[last - 1] + kAhead < shape[last - 1]) s.fetch(x, index);
       if (s.inside(index, n, s.a->index_stride[last])) {
         s.steps_inside(x, y, index, n, 0, s.a->y_stride[last], s.a->index_stride[last]);
-        continue;
+      } else {
+        for (int64_t j = 0; j < n; ++j)
+          s.step(x, y + j * s.a->y_stride[last], index + j * s.a->index_stride[last], line * n + j);
       }
-      for (int64_t j = 0; j < n; ++j)
-        s.step(x, y + j * s.a->y_stride[last], index + j * s.a->index_stride[last], line * n + j);
+      for (int64_t d = last - 1; d >= 0; --d) {
+        x += s.a->x_stride[d];
+        y += s.a->y_stride[d];
+        index += s.a->index_stride[d];
+        if (++at[d] < shape[d]) break;
+        x -= at[d] * s.a->x_stride[d];
+        y -= at[d] * s.a->y_stride[d];
+        index -= at[d] * s.a->index_stride[d];
+        at[d] = 0;
+      }
     }
   }
   static void columns_task(void* context, int64_t task, int) {
