@@ -39,6 +39,22 @@ void bind_softmax(py::module_& m) {
       },
       py::arg("g"), py::arg("x"), py::arg("target"), py::arg("weight"), py::arg("ignore_index"),
       py::arg("label_smoothing"), py::arg("reduction"), py::arg("lse"));
+  m.def(
+      "nll",
+      [](const Array& x, const Array& target, const Array* weight, int64_t ignore_index,
+         const std::string& reduction) {
+        return nll(x, target, or_empty(weight), {ignore_index, 0, reduction});
+      },
+      py::arg("x"), py::arg("target"), py::arg("weight"), py::arg("ignore_index"), py::arg("reduction"),
+      "The loss, and the array that nll_grad takes as saved.");
+  m.def(
+      "nll_grad",
+      [](const Array& g, const Array& x, const Array& target, const Array* weight, int64_t ignore_index,
+         const std::string& reduction, const Array& saved) {
+        return nll_grad(g, x, target, or_empty(weight), {ignore_index, 0, reduction}, saved);
+      },
+      py::arg("g"), py::arg("x"), py::arg("target"), py::arg("weight"), py::arg("ignore_index"),
+      py::arg("reduction"), py::arg("saved"));
 }
 
 }  // namespace markone::bind

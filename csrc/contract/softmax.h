@@ -53,6 +53,11 @@ struct CrossEntropyGradArgs {
   void* dx;
 };
 
+// The negative log likelihood takes the same arguments, of which x holds log-probabilities, smoothing is left
+// alone, and `saved` has one element: the sum of w[t]. loss = w[t] * -x[t], 0 where t is ignore_index; the
+// gradient is 0 but at the target. Scratch: 16 bytes for each kNllRows rows.
+enum : int64_t { kNllRows = 4096 };
+
 struct SoftmaxKernels {
   Entry<SoftmaxArgs> softmax[kDTypeCount];
   Entry<SoftmaxArgs> log_softmax[kDTypeCount];
@@ -60,6 +65,8 @@ struct SoftmaxKernels {
   Entry<SoftmaxGradArgs> log_softmax_grad[kDTypeCount];
   Entry<CrossEntropyArgs> cross_entropy[kDTypeCount];
   Entry<CrossEntropyGradArgs> cross_entropy_grad[kDTypeCount];
+  Entry<CrossEntropyArgs> nll[kDTypeCount];
+  Entry<CrossEntropyGradArgs> nll_grad[kDTypeCount];
 };
 
 }  // namespace markone

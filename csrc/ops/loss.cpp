@@ -63,7 +63,7 @@ Array loss(LossOp op, const Array& x, const Array& y, const Array& w, double p,
            const std::string& reduction) {
   const Elements in(op, x, y, w, reduction);
   const Array out = Array::empty(in.op, in.result_shape(), in.dtype, x.device());
-  Launch<LossArgs> call(in.op, kernel_for(in.op, active_table().loss[op][in.dtype], in.dtype));
+  Launch<LossArgs> call(in.op, kernel_for(in.op, table_for(x).loss[op][in.dtype], in.dtype));
   in.put<LossArgs>(call, p);
   call.write(&LossArgs::loss, out);
   const int64_t n = x.numel(), blocks = n / kReduceBlock + 1;
@@ -79,7 +79,7 @@ std::array<Array, 3> loss_grad(LossOp op, const Array& g, const Array& x, const 
   MO_CHECK(!wanted[2] || in.w, in.op, "has no third operand");
   const Array up = prepared(in.op, g, in.dtype);
   std::array<Array, 3> out;
-  Launch<LossGradArgs> call(in.op, kernel_for(in.op, active_table().loss_grad[op][in.dtype], in.dtype));
+  Launch<LossGradArgs> call(in.op, kernel_for(in.op, table_for(x).loss_grad[op][in.dtype], in.dtype));
   in.put<LossGradArgs>(call, p);
   call.read(&LossGradArgs::g, up);
   int count = 0;
@@ -161,7 +161,7 @@ std::pair<Array, Array> ctc(const Array& x, const Array& targets, const Array& i
   const Alignments in(x, targets, input_lengths, target_lengths, blank);
   const Array out = Array::empty(op, {x.size(1)}, x.dtype(), x.device());
   Array saved;
-  Launch<CtcArgs> call(op, kernel_for(op, active_table().ctc[x.dtype()], x.dtype()));
+  Launch<CtcArgs> call(op, kernel_for(op, table_for(x).ctc[x.dtype()], x.dtype()));
   in.put(call, call.args);
   call.write(&CtcArgs::loss, out);
   if (save) {
@@ -183,7 +183,7 @@ Array ctc_grad(const Array& g, const Array& x, const Array& targets, const Array
            op, "the saved arrays are not those of this problem");
   const Array up = prepared(op, g, x.dtype()), losses = contiguous(op, loss);
   const Array out = Array::empty(op, x.shape(), x.dtype(), x.device());
-  Launch<CtcGradArgs> call(op, kernel_for(op, active_table().ctc_grad[x.dtype()], x.dtype()));
+  Launch<CtcGradArgs> call(op, kernel_for(op, table_for(x).ctc_grad[x.dtype()], x.dtype()));
   CtcArgs& args = call.args.forward;
   in.put(call, args);
   args.loss = losses.data();

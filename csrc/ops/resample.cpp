@@ -256,8 +256,8 @@ Array pad(const Array& x, const std::string& mode, const Dims& sides, Scalar val
   }
   const Array in = contiguous(op, x), out = Array::empty(op, shape, x.dtype(), x.device());
   if (out.numel() == 0) return out;
-  MO_CHECK_KIND(ErrorKind::kNotImplemented, active_table().pad.function, op, "has no kernel");
-  Launch<PadArgs> call(op, make_kernel<PadArgs>(active_table().pad.name, active_table().pad.function));
+  MO_CHECK_KIND(ErrorKind::kNotImplemented, table_for(x).pad.function, op, "has no kernel");
+  Launch<PadArgs> call(op, make_kernel<PadArgs>(table_for(x).pad.name, table_for(x).pad.function));
   call.args = args;
   call.read(&PadArgs::in, in);
   Array one;

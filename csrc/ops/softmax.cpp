@@ -115,42 +115,86 @@ struct Labels {
 
 }  // namespace
 
-std::pair<Array, Array> cross_entropy(const Array& x, const Array& target, const Array& weight,
-                                      const CrossEntropyOptions& options) {
-  const char* op = "cross_entropy";
-  const Labels labels(op, x, target, weight, options);
+namespace {
+
+struct LossCall {
+  const char* op;
+  int64_t saved, scratch;  // elements of what the gradient needs, bytes
+  double flops;
+};
+
+std::pair<Array, Array> class_loss(const LossCall& how, const Entry<CrossEntropyArgs>* entries,
+                                   const Labels& labels, const CrossEntropyOptions& options, DType given) {
   const DType dtype = labels.dtype;
-  const int64_t rows = target.numel();
-  const Array loss = Array::empty(op, labels.result_shape(), dtype, x.device());
-  const Array saved = Array::empty(op, {2 * rows + 1}, dtype, x.device());
-  Launch<CrossEntropyArgs> call(op, kernel_for(op, table_for(x).cross_entropy[dtype], dtype));
+  const Array loss = Array::empty(how.op, labels.result_shape(), dtype, labels.x.device());
+  const Array saved = Array::empty(how.op, {how.saved}, dtype, labels.x.device());
+  Launch<CrossEntropyArgs> call(how.op, kernel_for(how.op, entries[dtype], dtype));
   labels.put(call, options, &call.args);
   call.write(&CrossEntropyArgs::loss, loss);
   call.write(&CrossEntropyArgs::saved, saved);
-  call.submit(kFlopsPerElement * static_cast<double>(x.numel()), 3 * rows * size_of(dtype));
-  return {cast(op, loss, x.dtype()), saved};
+  call.submit(how.flops, how.scratch);
+  return {cast(how.op, loss, given), saved};
 }
 
+Array class_loss_grad(const LossCall& how, const Entry<CrossEntropyGradArgs>* entries, const Labels& labels,
+                      const CrossEntropyOptions& options, const Array& g, const Array& saved, DType given) {
+  const char* op = how.op;
+  const DType dtype = labels.dtype;
+  MO_CHECK(g.shape() == labels.result_shape(), op, "g has shape ", g.shape(), ", wanted ",
+           labels.result_shape());
+  MO_CHECK(saved.ndim() == 1 && saved.size(0) == how.saved && saved.dtype() == dtype, op,
+           "the saved array is not that of this problem");
+  const Array up = prepared(op, g, dtype), kept = contiguous(op, saved);
+  const Array out = Array::empty(op, labels.x.shape(), dtype, labels.x.device());
+  if (out.numel() > 0) {
+    Launch<CrossEntropyGradArgs> call(op, kernel_for(op, entries[dtype], dtype));
+    labels.put(call, options, &call.args);
+    call.read(&CrossEntropyGradArgs::g, up);
+    call.read(&CrossEntropyGradArgs::saved, kept);
+    call.write(&CrossEntropyGradArgs::dx, out);
+    call.submit(how.flops);
+  }
+  return cast(op, out, given);
+}
+
+LossCall entropy_call(const char* op, const Labels& labels) {
+  const int64_t rows = labels.target.numel();
+  return {op, 2 * rows + 1, 3 * rows * size_of(labels.dtype),
+          kFlopsPerElement * static_cast<double>(labels.x.numel())};
+}
+LossCall nll_call(const char* op, const Labels& labels, double flops) {
+  return {op, 1, 16 * (labels.target.numel() / kNllRows + 1), flops};
+}
+
+}  // namespace
+
+std::pair<Array, Array> cross_entropy(const Array& x, const Array& target, const Array& weight,
+                                      const CrossEntropyOptions& options) {
+  const Labels labels("cross_entropy", x, target, weight, options);
+  return class_loss(entropy_call("cross_entropy", labels), table_for(labels.x).cross_entropy, labels, options,
+                    x.dtype());
+}
 Array cross_entropy_grad(const Array& g, const Array& x, const Array& target, const Array& weight,
                          const CrossEntropyOptions& options, const Array& saved) {
   const char* op = "cross_entropy_grad";
   const Labels labels(op, x, target, weight, options);
-  const DType dtype = labels.dtype;
-  MO_CHECK(g.shape() == labels.result_shape(), op, "g has shape ", g.shape(), ", wanted ",
-           labels.result_shape());
-  MO_CHECK(saved.ndim() == 1 && saved.size(0) == 2 * target.numel() + 1 && saved.dtype() == dtype, op,
-           "the saved array is not that of this problem");
-  const Array up = prepared(op, g, dtype), lse = contiguous(op, saved);
-  const Array out = Array::empty(op, x.shape(), dtype, x.device());
-  if (x.numel() > 0) {
-    Launch<CrossEntropyGradArgs> call(op, kernel_for(op, table_for(x).cross_entropy_grad[dtype], dtype));
-    labels.put(call, options, &call.args);
-    call.read(&CrossEntropyGradArgs::g, up);
-    call.read(&CrossEntropyGradArgs::saved, lse);
-    call.write(&CrossEntropyGradArgs::dx, out);
-    call.submit(kFlopsPerElement * static_cast<double>(x.numel()));
-  }
-  return cast(op, out, x.dtype());
+  return class_loss_grad(entropy_call(op, labels), table_for(labels.x).cross_entropy_grad, labels, options, g,
+                         saved, x.dtype());
+}
+
+// A row costs about a missed cache line.
+std::pair<Array, Array> nll(const Array& x, const Array& target, const Array& weight,
+                            const CrossEntropyOptions& options) {
+  const Labels labels("nll_loss", x, target, weight, options);
+  const double flops = 20.0 * static_cast<double>(target.numel());
+  return class_loss(nll_call("nll_loss", labels, flops), table_for(labels.x).nll, labels, options, x.dtype());
+}
+Array nll_grad(const Array& g, const Array& x, const Array& target, const Array& weight,
+               const CrossEntropyOptions& options, const Array& saved) {
+  const Labels labels("nll_loss", x, target, weight, options);
+  const double flops = static_cast<double>(x.numel()) + 20.0 * static_cast<double>(target.numel());
+  return class_loss_grad(nll_call("nll_loss", labels, flops), table_for(labels.x).nll_grad, labels, options,
+                         g, saved, x.dtype());
 }
 
 }  // namespace markone

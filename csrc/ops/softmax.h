@@ -25,4 +25,10 @@ std::pair<Array, Array> cross_entropy(const Array& x, const Array& target, const
 Array cross_entropy_grad(const Array& g, const Array& x, const Array& target, const Array& weight,
                          const CrossEntropyOptions& options, const Array& saved);
 
+// The same of log-probabilities x; label_smoothing is left alone.
+std::pair<Array, Array> nll(const Array& x, const Array& target, const Array& weight,
+                            const CrossEntropyOptions& options);
+Array nll_grad(const Array& g, const Array& x, const Array& target, const Array& weight,
+               const CrossEntropyOptions& options, const Array& saved);
+
 }  // namespace markone

@@ -114,6 +114,48 @@ void cross_entropy_grad(const CrossEntropyGradArgs* a, const Run* run) {
   }
 }
 
+template <class T>
+void nll(const CrossEntropyArgs* a, const Run* run) {
+  const T* weight = static_cast<const T*>(a->weight);
+  T* out = static_cast<T*>(a->loss);
+  double sum = 0, total = 0;
+  for (int64_t r = 0; r < a->outer * a->inner; ++r) {
+    if (a->reduction == kLossNone) out[r] = 0;
+    const int64_t t = a->target[r];
+    if (t == a->ignore_index) continue;
+    if (t < 0 || t >= a->n) {
+      run->report(run, r, t, 0, a->n);
+      continue;
+    }
+    const double w = weight ? weight[t] : T(1);
+    const double loss = -w * static_cast<const T*>(a->x)[(r / a->inner * a->n + t) * a->inner + r % a->inner];
+    if (a->reduction == kLossNone) out[r] = static_cast<T>(loss);
+    sum += loss;
+    total += w;
+  }
+  *static_cast<T*>(a->saved) = static_cast<T>(total);
+  if (a->reduction != kLossNone) *out = static_cast<T>(a->reduction == kLossMean ? sum / total : sum);
+}
+
+template <class T>
+void nll_grad(const CrossEntropyGradArgs* a, const Run* run) {
+  const T *weight = static_cast<const T*>(a->weight), *g = static_cast<const T*>(a->g);
+  const double total = *static_cast<const T*>(a->saved);
+  T* dx = static_cast<T*>(a->dx);
+  for (int64_t i = 0; i < a->outer * a->n * a->inner; ++i) dx[i] = 0;
+  for (int64_t r = 0; r < a->outer * a->inner; ++r) {
+    const int64_t t = a->target[r];
+    if (t == a->ignore_index) continue;
+    if (t < 0 || t >= a->n) {
+      run->report(run, r, t, 0, a->n);
+      continue;
+    }
+    const double up = a->reduction == kLossNone ? g[r] : a->reduction == kLossMean ? g[0] / total : g[0];
+    dx[(r / a->inner * a->n + t) * a->inner + r % a->inner] =
+        static_cast<T>(-up * (weight ? weight[t] : T(1)));
+  }
+}
+
 }  // namespace
 
 void fill_softmax(SoftmaxKernels* table) {
@@ -129,6 +171,10 @@ void fill_softmax(SoftmaxKernels* table) {
   table->cross_entropy[kF64] = {cross_entropy<double>, "cross_entropy_f64_ref"};
   table->cross_entropy_grad[kF32] = {cross_entropy_grad<float>, "cross_entropy_grad_f32_ref"};
   table->cross_entropy_grad[kF64] = {cross_entropy_grad<double>, "cross_entropy_grad_f64_ref"};
+  table->nll[kF32] = {nll<float>, "nll_f32_ref"};
+  table->nll[kF64] = {nll<double>, "nll_f64_ref"};
+  table->nll_grad[kF32] = {nll_grad<float>, "nll_grad_f32_ref"};
+  table->nll_grad[kF64] = {nll_grad<double>, "nll_grad_f64_ref"};
 }
 
 }  // namespace markone::ref

@@ -224,6 +224,18 @@ def nll_loss(
         return reshape(loss, ()) if reduction == "none" else loss
     if target.shape != (input.shape[0], *input.shape[2:]):
         raise ValueError(f"nll_loss: target of shape {list(target.shape)} for input {list(input.shape)}")
+    x = tensor_arg("nll_loss", input)
+    w: Any = None if weight is None else tensor_arg("nll_loss", weight, "weight")
+    if not x.dtype.is_floating_point or (weight is not None and recording(weight)):
+        return _composed_nll(input, target, weight, ignore_index, reduction)
+    value, saved = _C.nll(x, labels, w, ignore_index, reduction)
+    if not recording(input):
+        return Tensor(value)
+    ctx = (ignore_index, reduction)
+    return Tensor(value, True, Node(_NLL, (edge_of(input),), (x, labels, w, saved), ctx))
+
+
+def _composed_nll(input: Tensor, target: Tensor, weight: Any, ignore_index: int, reduction: str) -> Tensor:
     kept = compares["ne"](target, ignore_index)
     safe = class_places(where(kept, target, 0), input.shape[1])
     picked = gather(input, 1, unsqueeze(safe, 1))
@@ -234,3 +246,23 @@ def nll_loss(
     if reduction == "mean":
         return binary["div"](sum_(loss), _weight_sum(target, weight, kept, input.dtype))
     return reduced(loss, reduction)
+
+
+def _nll_native(node: Node, g: Any) -> Any:
+    x, target, weight, saved = node.saved
+    ignore_index, reduction = node.ctx
+    return (_C.nll_grad(g, x, target, weight, ignore_index, reduction, saved),)
+
+
+def _nll_differentiable(node: Node, g: Tensor) -> Any:
+    """Through the composition, whose own gradient is recorded."""
+    from ..autograd.engine import grad
+    from ..autograd.modes import enable_grad
+
+    x, target, weight, _ = node.tensors()
+    with enable_grad():
+        inner = mul(x, 1.0) if x.requires_grad else x.detach().requires_grad_()
+        return grad(_composed_nll(inner, target, weight, *node.ctx), inner, g, create_graph=True)
+
+
+_NLL = Op("nll_loss", _nll_native, _nll_differentiable, (0, None, None, None))

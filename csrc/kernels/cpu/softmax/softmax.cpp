@@ -110,6 +110,7 @@ MO_ISA_END
 namespace markone::MARKONE_ISA {
 
 void fill_cross_entropy(SoftmaxKernels* table);
+void fill_nll(SoftmaxKernels* table);
 
 void fill_softmax(SoftmaxKernels* table) {
   table->softmax[kF32] = {Softmax<false, float>::kernel, MO_KERNEL_NAME("softmax_f32")};
@@ -121,6 +122,7 @@ void fill_softmax(SoftmaxKernels* table) {
   table->log_softmax_grad[kF32] = {SoftmaxGrad<true, float>::kernel, MO_KERNEL_NAME("log_softmax_grad_f32")};
   table->log_softmax_grad[kF64] = {SoftmaxGrad<true, double>::kernel, MO_KERNEL_NAME("log_softmax_grad_f64")};
   fill_cross_entropy(table);
+  fill_nll(table);
 }
 
 }  // namespace markone::MARKONE_ISA
