@@ -319,3 +319,29 @@ def test_pytorch_agrees() -> None:
             dx = _C.cross_entropy_grad(g, *arrays, ignore, smoothing, reduction, lse)
             np.testing.assert_allclose(harness.numpy(loss), want.detach().numpy(), rtol=1e-12, atol=1e-12)
             np.testing.assert_allclose(harness.numpy(dx), tx.grad.numpy(), rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(10,), (64, 10), (5000, 3), (2, 5, 6, 11)])
+def test_nll(isa: str, shape: tuple[int, ...], dtype: str) -> None:
+    for weighted, reduction, ignore in itertools.product((False, True), ("none", "mean", "sum"), (-100, 1)):
+        x, target, weight = problem(shape, dtype, len(shape), weighted)
+        arrays = [harness.array(v) if v is not None else None for v in (x, target, weight)]
+        rows, t = (x[None], target[None]) if x.ndim == 1 else (x, target)
+        if (t == ignore).all():
+            continue
+        each = np.where(t == ignore, 0.0, (1.0 if weight is None else weight[t]))
+        pushed = np.moveaxis(np.eye(rows.shape[1])[t], -1, 1) * each[:, None]
+        loss = -(pushed * rows).sum(1)
+        divisor = each.sum() if reduction == "mean" else 1.0
+        want = loss.reshape(target.shape) if reduction == "none" else np.asarray(loss.sum() / divisor)
+        with harness.using(threads=2):
+            got, saved = _C.nll(*arrays, ignore, reduction)
+            dx = _C.nll_grad(harness.array(np.ones(want.shape, dtype)), *arrays, ignore, reduction, saved)
+        # The sums are in float64 whatever the type.
+        summed = 0.2 * t.size if dtype == "float64" else 0.0
+        harness.compare("nll", got, want, 0, 8 + (40 + summed) * float(np.abs(pushed * rows).sum() / divisor))
+        harness.compare("nll_grad", dx, -(pushed / divisor).reshape(x.shape), 8 + summed)
+    bad = harness.array(np.full((2,), 9))
+    with pytest.raises(IndexError, match="nll_loss: target"):
+        _C.nll(harness.array(np.zeros((2, 3), dtype)), bad, None, -100, "mean")
