@@ -324,3 +324,14 @@ def test_a_callback_that_fails_at_the_end_hides_nothing(make_trainer, make_loade
         make_trainer(Picture(), Stop()).fit(*make_loaders(), epochs=1)
     with pytest.raises(OSError, match="disk full"):
         make_trainer(Picture()).fit(*make_loaders(), epochs=1)
+
+
+def test_what_is_no_loss_metric_or_loader_is_named():
+    model = mo.nn.Linear(2, 1)
+    sgd = mo.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(TypeError, match="loss is 'mse'"):
+        train.Trainer(model, sgd, "mse")
+    with pytest.raises(TypeError, match="metrics wants a list"):
+        train.Trainer(model, sgd, mo.nn.MSELoss(), metrics={"accuracy": train.Accuracy()})
+    with pytest.raises(TypeError, match="got a Tensor"):
+        train.Trainer(model, sgd, mo.nn.MSELoss()).fit(mo.ones(4, 2))

@@ -23,6 +23,10 @@ class LRFinder:
     losses: list[float]
     suggestion: float | None
 
+    def __repr__(self) -> str:
+        tried = f"{self.rates[0]:.3g} .. {self.rates[-1]:.3g}" if self.rates else "none"
+        return f"LRFinder(suggestion={self.suggestion}, {len(self.rates)} rates: {tried})"
+
     def picture(self) -> Any:
         """Loss over learning rate with the suggestion marked, a Matplotlib Figure."""
         from markone import viz
