@@ -65,3 +65,10 @@ def test_inputs():
         train.summary(net, (1, 4))
     assert len(mo.ones(2) + 1) == 2  # the failed run left no recording open
     train.summary(net, (1, 3))
+
+
+def test_tensors_in_the_place_of_sizes_are_inputs():
+    model = mo.nn.Linear(3, 2)
+    assert str(mo.summary(model, mo.ones(4, 3))) == str(mo.summary(model, (4, 3)))
+    with pytest.raises(TypeError, match="diagnose: wants a batch"):
+        mo.diagnose(model, mo.ones(4, 3), mo.nn.functional.mse_loss)

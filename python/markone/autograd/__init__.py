@@ -38,6 +38,10 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "functional":
+        import importlib
+
+        return importlib.import_module(".functional", __name__)
     if name in _LAZY:
         import importlib
 

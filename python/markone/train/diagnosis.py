@@ -14,6 +14,7 @@ from markone.nn import Sigmoid, Softsign, Tanh
 from markone.ops import zeros_like
 from markone.tensor import Tensor
 from markone.train import random_state
+from markone.train.arguments import check_batch
 from markone.train.metrics import as_numpy
 
 __all__ = ["Diagnosis", "LayerReport", "ParameterReport", "diagnose"]
@@ -118,6 +119,7 @@ def diagnose(
         model: a Module. batch: (inputs, target). loss_fn: of (output, target); a dict of terms is added up.
         optimizer: whose step gives the updates; without one they are those of plain gradient descent at `lr`.
     """
+    check_batch("diagnose", batch)
     inputs, target = batch
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     grads = [(p, p.grad) for p in model.parameters()]

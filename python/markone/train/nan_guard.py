@@ -11,6 +11,7 @@ from markone.autograd import graph
 from markone.autograd.anomaly import AnomalyError, detect_anomaly
 from markone.ops import isfinite
 from markone.train import random_state
+from markone.train.arguments import check_batch
 from markone.train.metrics import as_numpy
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def trace_non_finite(model: Any, batch: Any, loss_fn: Callable[..., Any]) -> str
     Args:
         model: a Module. batch: (inputs, target). loss_fn: of (output, target): a Tensor or a dict of terms.
     """
+    check_batch("trace_non_finite", batch)
     inputs, target = batch
     found = _bad_input(batch)
     for name, tensor in model.state_dict().items():

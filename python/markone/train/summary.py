@@ -104,13 +104,18 @@ def summary(model: Any, input_size: Any = None, *, input_data: Any = None, dtype
     pooling, normalisation and sums count none, as is usual.
 
     Args:
-        input_size: the input's shape with the batch, or a list of several inputs' shapes.
+        input_size: the input's shape with the batch, or a list of several inputs' shapes; tensors here are
+            taken as `input_data`.
         input_data: instead: a Tensor or a tuple of them, for inputs that may not be zeros.
         dtype: of the zeros (default: the model's first floating parameter's, or float32).
 
     Raises:
         ValueError: neither or both of input_size and input_data are given.
     """
+    if isinstance(input_size, Tensor) or (
+        isinstance(input_size, tuple | list) and any(isinstance(part, Tensor) for part in input_size)
+    ):
+        input_size, input_data = None, input_size
     if (input_size is None) == (input_data is None):
         raise ValueError("summary: wants input_size or input_data, one of them")
     parameters = list(model.parameters())

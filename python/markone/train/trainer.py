@@ -19,8 +19,8 @@ from markone.autograd import no_grad
 from markone.nn.containers import ModuleDict
 from markone.nn.utils import clip_grad_norm_, clip_grad_value_
 from markone.optim.lr_scheduler import ReduceLROnPlateau
-from markone.tensor import Tensor
 from markone.train import checkpoint, random_state, resume
+from markone.train.arguments import check_loader, check_loss_and_metrics
 from markone.train.callbacks import Callback, monitored
 from markone.train.compiled import CompiledSteps
 from markone.train.ema import EMA
@@ -106,10 +106,7 @@ class Trainer:
             raise ValueError(
                 f"Trainer: got scheduler_interval='{scheduler_interval}', wants 'epoch' or 'step'"
             )
-        if loss is not None and not callable(loss):
-            raise TypeError(f"Trainer: loss is {loss!r}, wants a function of (output, target)")
-        if isinstance(metrics, Mapping | str) or not all(hasattr(metric, "reset") for metric in metrics):
-            raise TypeError(f"Trainer: metrics wants a list such as [Accuracy()], got {metrics!r}")
+        check_loss_and_metrics(loss, metrics)
         self.modules: dict[str, Any] = {"model": model} if modules is None else dict(modules)
         self.model: Any = ModuleDict(modules) if modules is not None else model
         self.optimizers: dict[str, Any] = {"optimizer": optimizer} if optimizers is None else dict(optimizers)
@@ -327,8 +324,7 @@ class Trainer:
         """
         if epochs < 0:
             raise ValueError(f"fit: got epochs={epochs}, wants 0 or more")
-        if isinstance(train_loader, Tensor):
-            raise TypeError("fit: wants a loader of batches (inputs, target), got a Tensor")
+        check_loader(train_loader)
         self.train_loader, self.val_loader, self.epochs = train_loader, val_loader, epochs
         if self._loader_state is not None:
             train_loader.load_state_dict(self._loader_state)  # type: ignore[attr-defined]
