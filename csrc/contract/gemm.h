@@ -33,7 +33,13 @@ struct GemmArgs {
   int64_t slots;  // the scratch has room for this many threads
 };
 
+// The product of two vectors alone may be summed in another order: blocks of so many products, added from the
+// first to the last.
+inline constexpr int64_t kDotBlock = 32768;
+
 struct GemmKernels {
+  // Two contiguous vectors.
+  Entry<GemmArgs> gemm_dot[kDTypeCount];
   // Matrix multiplication: straight from A and B (small, skinny), packed into panels, plain loops.
   Entry<GemmArgs> gemm_direct[kDTypeCount];
   Entry<GemmArgs> gemm_packed[kDTypeCount];

@@ -19,6 +19,8 @@ constexpr int64_t kRows = 128;
 // Columns that are copied side by side: with a block of K, kColumns * kDepth, they fill half of the second
 // cache. Copying one costs as much as so many multiplications with it.
 constexpr int64_t kColumns = 320, kCopyCost = 4;
+// Cycles to store a row of outputs on its own.
+constexpr double kRowStore = 16;
 // Where the outputs are not neighbours loading and storing the sums costs more.
 constexpr int64_t kScatteredDepth = 1024, kScatteredColumns = 128;
 // The columns of the micro-kernel of AVX-512; fewer elsewhere.
@@ -99,7 +101,7 @@ ColumnCut cut_columns(const ConvImage& image, int64_t most) {
   const int64_t plane = image.h.out * image.w.out;
   if (image.d.out == 1 && plane <= most / 2) {
     ColumnCut best{image.h.out, 1, static_cast<double>(computed(plane))};
-    for (int64_t n = 2; n <= std::min(image.batch, most / plane); ++n) {
+    for (int64_t n = 2; n <= most / plane; ++n) {
       const double cost = static_cast<double>(computed(n * plane)) / static_cast<double>(n);
       if (cost < best.cost) best = {image.h.out, n, cost};
     }
@@ -136,7 +138,10 @@ int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
   if (too_far(ph, 64)) ph = by_tap(h);
   const int64_t blocks = divide_up(image.rows, kRows);
   const int64_t phase_width = t.tile_w + pw.reach - shared_zeros(w, pw, t.tile_w);
-  const double phase = compute_cost(phase_width, taps, image.rows) +
+  // Rows of outputs with a gap between them are stored one by one, once for each block of K.
+  const double store =
+      phase_width == w.out ? 0 : kRowStore * static_cast<double>(image.rows) / static_cast<double>(t.depth);
+  const double phase = compute_cost(phase_width, taps, image.rows) + store +
                        copy_cost(d.taps * ph.period * pw.period, phase_width, blocks);
   const double by_taps =
       compute_cost(t.tile_w, taps, image.rows) + copy_cost(d.taps * ph.period * w.taps, t.tile_w, blocks);
@@ -167,11 +172,11 @@ int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
   if (image.rows > kFewRows && w.out <= columns) {
     const ColumnCut cut = cut_columns(image, columns);
     const double rows = static_cast<double>(t.rows);
-    const int64_t tile = round_up((t.tile_h - 1) * t.width + w.out, kPanelColumns);
+    const int64_t tile = computed((t.tile_h - 1) * t.width + w.out);
     const double as_they_lie =
         static_cast<double>(tile) * static_cast<double>(h.out) / static_cast<double>(t.tile_h);
     if (cut.cost * (rows + kCopyCost) < as_they_lie * rows) {
-      t.images = cut.images;
+      t.images = std::min(cut.images, image.batch);
       t.tile_h = cut.tile_h;
       t.columns = round_up(t.images * t.tile_h * w.out, kConvLanes) + kConvLanes;
     }

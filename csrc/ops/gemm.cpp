@@ -12,6 +12,7 @@ struct Problem {
   int64_t m, n, k;
   int64_t b_contiguous;  // rows of B are
   int64_t dtype;
+  int64_t dot;  // of two contiguous vectors
 };
 
 // Up to here B stays in the second cache while it is read where it lies.
@@ -24,6 +25,11 @@ const char* avoid_direct(const Problem& p, const KernelTable&) {
   return "B is too large to be read in place";
 }
 
+const char* refuse_dot(const Problem& p, const KernelTable&) { return p.dot ? nullptr : "wants two vectors"; }
+
+int64_t dot_scratch(const Problem& p, int) {
+  return (p.k / kDotBlock + 1) * size_of(static_cast<DType>(p.dtype));
+}
 int64_t direct_scratch(const Problem& p, int threads) {
   return threads * (kGemmMaxPanel * kGemmMaxDepth + 2 * kGemmMaxPanel) * size_of(static_cast<DType>(p.dtype));
 }
@@ -34,6 +40,9 @@ int64_t packed_scratch(const Problem& p, int threads) {
 }
 
 constexpr Implementation<Problem, GemmArgs> kList[] = {
+    {"dot", refuse_dot,
+     [](const Problem& p, const KernelTable& t) -> const Entry<GemmArgs>& { return t.gemm_dot[p.dtype]; },
+     dot_scratch},
     {"direct", nullptr,
      [](const Problem& p, const KernelTable& t) -> const Entry<GemmArgs>& { return t.gemm_direct[p.dtype]; },
      direct_scratch, avoid_direct},
@@ -52,7 +61,8 @@ Chooser<Problem, GemmArgs, std::size(kList)>& chooser() {
 [[maybe_unused]] const auto& registered = chooser();
 
 // out [.., m, n] = a [.., m, k] times b [.., k, n], plus bias [n]; all of one type that has kernels.
-void product(const char* op, const Array& out, Array a, Array b, const Array& bias, bool accumulate) {
+void product(const char* op, const Array& out, Array a, Array b, const Array& bias, bool accumulate,
+             bool dot = false) {
   if (out.numel() == 0) return;
   const int rank = out.ndim();
   Dims a_shape = out.shape(), b_shape = out.shape();
@@ -98,7 +108,7 @@ void product(const char* op, const Array& out, Array a, Array b, const Array& bi
     args.batch_shape[last] = 1;
     if (last > 0) --args.batch_ndim;
   }
-  const Problem problem{args.m, args.n, args.k, args.b_col == 1, c.dtype()};
+  const Problem problem{args.m, args.n, args.k, args.b_col == 1, c.dtype(), dot};
   const auto choice = chooser().choose(problem, table_for(c));
   args.slots = num_threads();
   Launch<GemmArgs> call(op, choice.kernel, choice.plan);
@@ -151,7 +161,11 @@ Array matmul(const Array& a, const Array& b) {
   check_types("matmul", "a", a, "b", b);
   const DType dtype = product_type("matmul", a.dtype());
   const Array out = Array::empty("matmul", product_shape("matmul", a, b), dtype, a.device());
-  product("matmul", out, matrix_a(cast("matmul", a, dtype)), matrix_b(cast("matmul", b, dtype)), {}, false);
+  const bool dot = a.ndim() == 1 && b.ndim() == 1;
+  const auto ready = [&](const Array& x) {
+    return dot ? prepared("matmul", x, dtype) : cast("matmul", x, dtype);
+  };
+  product("matmul", out, matrix_a(ready(a)), matrix_b(ready(b)), {}, false, dot);
   return without_added(cast("matmul", out, a.dtype()), a, b);
 }
 

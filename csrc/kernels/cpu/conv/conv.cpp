@@ -13,6 +13,7 @@ struct OffsetB {
   const T* p;
   const int64_t* offset;
   MO_INLINE Vec<T> load(int64_t l, int j) const { return Vec<T>::load(p + offset[l] + j * kLanes<T>); }
+  MO_INLINE OffsetB from(int64_t l) const { return {p, offset + l}; }
 };
 template <class T>
 struct OffsetEdgeB {
@@ -22,6 +23,12 @@ struct OffsetEdgeB {
   MO_INLINE Vec<T> load(int64_t l, int j) const {
     return Vec<T>::load(p + offset[l] + j * kLanes<T>, lanes_of<T>(cols, j));
   }
+  MO_INLINE OffsetEdgeB from(int64_t l) const { return {p, offset + l, cols}; }
+};
+
+// The part of K that a tile adds: runs of `length`, `step` apart.
+struct Runs {
+  int64_t first, length, count, step;
 };
 
 // A run of a tile's columns that are outputs: columns [at, at + count) go to y + to.
@@ -40,7 +47,7 @@ struct ConvOut {
 };
 
 template <class T, int kRows, int kVecs, class B>
-__attribute__((noinline)) void conv_tile(int64_t k, const T* a, B b, const ConvOut<T>& out) {
+__attribute__((noinline)) void conv_tile(const Runs& k, const T* a, const B& b, const ConvOut<T>& out) {
   using V = Vec<T>;
   constexpr int64_t kWidth = kVecs * V::kLanes;
   V acc[kRows][kVecs];
@@ -74,7 +81,8 @@ __attribute__((noinline)) void conv_tile(int64_t k, const T* a, B b, const ConvO
       }
     }
   }
-  multiply<T, kRows, kVecs>(acc, k, PackedA<T, kRows>{a}, b);
+  for (int64_t i = 0, l = k.first; i < k.count; ++i, l += k.step)
+    multiply<T, kRows, kVecs>(acc, k.length, PackedA<T, kRows>{a + l * kRows}, b.from(l));
   if (out.bias) {
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
@@ -181,12 +189,44 @@ struct Segments {
   }
 };
 
-template <class T, int kVecs>
+// The taps [first, first + count) of an axis that meet the input for an output of [low, high].
+struct TapRange {
+  int64_t first, count;
+  MO_INLINE TapRange(const ConvAxis& axis, int64_t low, int64_t high) : first(0), count(axis.taps) {
+    if (axis.pad == 0 && high * axis.stride + (axis.taps - 1) * axis.dilation < axis.in) return;
+    while (count > 0 && high * axis.stride + first * axis.dilation < axis.pad) ++first, --count;
+    while (count > 0 && low * axis.stride + (first + count - 1) * axis.dilation - axis.pad >= axis.in)
+      --count;
+  }
+};
+
+// What a tile whose outputs are of depth d and of rows [low, high] adds, of so many channels: without the
+// taps that meet nothing but zeros for all of them.
+MO_INLINE Runs runs_of(const ConvImage& image, int64_t channels, int64_t d, int64_t low, int64_t high) {
+  const TapRange q(image.d, d, d), r(image.h, low, high);
+  const int64_t plane = image.h.taps * image.w.taps, taps = image.d.taps * plane;
+  if (q.count == 0 || r.count == 0) return {0, 0, 0, 0};
+  if (r.count < image.h.taps && image.d.taps == 1)
+    return {r.first * image.w.taps, r.count * image.w.taps, channels, taps};
+  if (q.count < image.d.taps) return {q.first * plane, q.count * plane, channels, taps};
+  if (r.count < image.h.taps)
+    return {r.first * image.w.taps, r.count * image.w.taps, channels * image.d.taps, plane};
+  return {0, channels * taps, 1, 0};
+}
+
+// Where a block of outputs begins in the image.
+struct Place {
+  int64_t d, h;
+};
+
+template <class T>
 void conv_block(const Conv<T>& conv, const T* base, const T* weights, T* y, const T* bias, int64_t k,
-                int64_t rows, int64_t out_h, int64_t out_w, bool first, bool copied) {
-  constexpr int64_t kWidth = kVecs * kLanes<T>;
+                int64_t rows, int64_t out_h, int64_t out_w, bool first, bool copied, Place place) {
+  constexpr int64_t kWidth = kTileCols<T>;
+  const ConvImage& image = conv.args->image;
   const ConvStrides& at = conv.args->y_at;
-  int64_t step = conv.args->image.tiling.width, cols = out_w, y_h = at.h;
+  const int64_t line = image.tiling.width;
+  int64_t step = line, cols = out_w, y_h = at.h;
   int64_t positions = (out_h - 1) * step + out_w;
   if (step == out_w && y_h == out_w * at.w) cols = step = positions;
   const Panels panels(rows);
@@ -195,17 +235,27 @@ void conv_block(const Conv<T>& conv, const T* base, const T* weights, T* y, cons
     const Segments<kWidth + 1> segments(p, width, step, cols, at.w, [&](int64_t row) { return row * y_h; });
     if (segments.count == 0) continue;
     ConvOut<T> out{nullptr, at.channel, at.w, !first, nullptr, segments.list, segments.count};
-    const bool whole = copied || width == kWidth;
+    const Runs runs =
+        runs_of(image, k / conv.taps, place.d, place.h + p / line, place.h + (p + width - 1) / line);
     for (int64_t i = 0; i < panels.count; ++i) {
       const int64_t start = panels.start(i);
       const T* a = weights + start * k;
       out.y = y + start * at.channel;
       if (bias) out.bias = bias + start;
+      if (!copied && p + kWidth < positions) {
+        // The columns of the next tile, a share with each panel: so many streams no prefetcher follows.
+        for (int64_t l = k * i / panels.count; l < k * (i + 1) / panels.count; ++l) {
+          for (int64_t j = 0; j < kWidth; j += 64 / static_cast<int64_t>(sizeof(T)))
+            __builtin_prefetch(base + p + kWidth + conv.offsets[l] + j, 0, 2);
+        }
+      }
       with_rows<kTileRows>(panels.rows(i), [&]<int kRows>() {
-        if (whole)
-          conv_tile<T, kRows, kVecs>(k, a, OffsetB<T>{base + p, conv.offsets}, out);
+        if (width <= kLanes<T>)
+          conv_tile<T, kRows, 1>(runs, a, OffsetEdgeB<T>{base + p, conv.offsets, width}, out);
+        else if (copied || width == kWidth)
+          conv_tile<T, kRows, kTileVecs>(runs, a, OffsetB<T>{base + p, conv.offsets}, out);
         else
-          conv_tile<T, kRows, kVecs>(k, a, OffsetEdgeB<T>{base + p, conv.offsets, width}, out);
+          conv_tile<T, kRows, kTileVecs>(runs, a, OffsetEdgeB<T>{base + p, conv.offsets, width}, out);
       });
     }
   }
@@ -252,7 +302,7 @@ __attribute__((noinline)) void few_tile(int64_t k, const T* w, int64_t w_step, c
 
 template <class T>
 void few_rows(const Conv<T>& conv, const T* base, const T* weights, T* y, const T* bias, int64_t k,
-              int64_t rows, int64_t out_h, int64_t out_w, bool first, bool copied) {
+              int64_t rows, int64_t out_h, int64_t out_w, bool first, bool copied, Place) {
   constexpr int64_t kN = kLanes<T>;
   const ConvStrides& at = conv.args->y_at;
   const int64_t x_row = conv.args->image.tiling.width;
@@ -316,9 +366,9 @@ void multiply_columns(const Conv<T>& conv, const T* columns, const T* weights, T
       if (bias) out.bias = bias + start;
       with_rows<kTileRows>(panels.rows(i), [&]<int kRows>() {
         if (width > kLanes<T>)
-          conv_tile<T, kRows, kTileVecs>(k, a, b, out);
+          conv_tile<T, kRows, kTileVecs>(Runs{0, k, 1, 0}, a, b, out);
         else
-          conv_tile<T, kRows, 1>(k, a, b, out);
+          conv_tile<T, kRows, 1>(Runs{0, k, 1, 0}, a, b, out);
       });
     }
   }
@@ -367,8 +417,8 @@ void conv_chunk(void* context, int64_t chunk, int slot) {
         copy_columns(conv, columns + i * out_h * out_w, input(i), k, out_h, out_w);
       multiply_columns(conv, columns, weights, y, last_bias, k, rows, images, out_h, out_w, first);
     } else {
-      const auto multiply_block = rows <= 2 ? few_rows<T> : conv_block<T, kTileVecs>;
-      multiply_block(conv, input(0), weights, y, last_bias, k, rows, out_h, out_w, first, copied);
+      const auto multiply_block = rows <= 2 ? few_rows<T> : conv_block<T>;
+      multiply_block(conv, input(0), weights, y, last_bias, k, rows, out_h, out_w, first, copied, {d0, h0});
     }
     weights += k * rows;
     c0 += channels;

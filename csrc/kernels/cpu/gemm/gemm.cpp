@@ -134,7 +134,7 @@ void dot_columns(const GemmArgs& args, const Item<T>& item, int64_t col0, int64_
           for (int c = 0; c < kN; ++c) {
             const T* p = from[g * kN + c] + l;
             rows[c] = V::load(p);
-            __builtin_prefetch(p + kAhead);
+            __builtin_prefetch(p + kAhead, 0, 2);
           }
         } else {
           for (int c = 0; c < kN; ++c) rows[c] = V::load(from[g * kN + c] + l, n);
@@ -202,6 +202,49 @@ void gemm_direct(const GemmArgs* args, const Run* run) {
   grid.col_size = stream ? kStreamColumns : kDirectColumns;
   grid.col_parts = parts(args->n, grid.col_size);
   run->parallel(&limited, args->batch * grid.row_parts * grid.col_parts, direct_chunk<T>, &grid);
+}
+
+template <class T>
+void dot_chunk(void* context, int64_t chunk, int) {
+  using V = Vec<T>;
+  constexpr int kSums = 8;  // hide the latency of the adder
+  const Grid& grid = *static_cast<const Grid*>(context);
+  const GemmArgs& args = *grid.args;
+  const T* a = static_cast<const T*>(args.a) + chunk * kDotBlock;
+  const T* b = static_cast<const T*>(args.b) + chunk * kDotBlock;
+  const int64_t n = smaller(kDotBlock, args.k - chunk * kDotBlock);
+  V acc[kSums];
+#pragma GCC unroll 8
+  for (int j = 0; j < kSums; ++j) acc[j] = V(0);
+  int64_t i = 0;
+  for (; i + kSums * V::kLanes <= n; i += kSums * V::kLanes) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kSums; ++j)
+      acc[j] = fma(V::load(a + i + j * V::kLanes), V::load(b + i + j * V::kLanes), acc[j]);
+  }
+  for (int j = 0; i < n; i += V::kLanes, ++j) {
+    const int64_t lanes = smaller(V::kLanes, n - i);
+    acc[j] = fma(V::load(a + i, lanes), V::load(b + i, lanes), acc[j]);
+  }
+  for (int half = kSums / 2; half > 0; half /= 2) {
+    for (int j = 0; j < half; ++j) acc[j] = acc[j] + acc[j + half];
+  }
+  T lanes[V::kLanes];
+  acc[0].store(lanes);
+  for (int half = V::kLanes / 2; half > 0; half /= 2) {
+    for (int j = 0; j < half; ++j) lanes[j] += lanes[j + half];
+  }
+  static_cast<T*>(grid.run->scratch)[chunk] = lanes[0];
+}
+
+template <class T>
+void gemm_dot(const GemmArgs* args, const Run* run) {
+  Grid grid{args, run, 0, 0, 0, 0, 0};
+  const int64_t blocks = parts(args->k, kDotBlock);
+  run->parallel(run, blocks, dot_chunk<T>, &grid);
+  T total = 0;
+  for (int64_t i = 0; i < blocks; ++i) total += static_cast<const T*>(run->scratch)[i];
+  *static_cast<T*>(args->c) = total;
 }
 
 template <class T>
@@ -313,6 +356,8 @@ MO_ISA_END
 namespace markone::MARKONE_ISA {
 
 void fill_gemm(GemmKernels* table) {
+  table->gemm_dot[kF32] = {gemm_dot<float>, MO_KERNEL_NAME("gemm_dot_f32")};
+  table->gemm_dot[kF64] = {gemm_dot<double>, MO_KERNEL_NAME("gemm_dot_f64")};
   table->gemm_direct[kF32] = {gemm_direct<float>, MO_KERNEL_NAME("gemm_direct_f32")};
   table->gemm_direct[kF64] = {gemm_direct<double>, MO_KERNEL_NAME("gemm_direct_f64")};
   table->gemm_packed[kF32] = {gemm_packed<float>, MO_KERNEL_NAME("gemm_packed_f32")};

@@ -98,14 +98,27 @@ void fill_plane(T* to, const T* x, const ConvAxis& h, const ConvAxis& w, int64_t
   if (begin >= end) begin = end = 0;
   // The product may not fit where a single number is copied.
   const int64_t step = end - begin > 1 ? w.stride * x_w : 1;
+  const T* const source = x + (first_w + begin * w.stride) * x_w;
+  const int64_t count = end - begin, in_vectors = count / kLanes<T> * kLanes<T>, tail = count - in_vectors;
+  // Zeros come with the last numbers.
+  const int64_t filled = begin + in_vectors + (tail ? kLanes<T> : 0);
+  const int64_t in_h = h.in, stride_h = h.stride;
   for (int64_t q = 0; q < rows; ++q, to += width) {
-    const int64_t ih = first_h + q * h.stride;
-    if (ih < 0 || ih >= h.in) {
+    const int64_t ih = first_h + q * stride_h;
+    if (ih < 0 || ih >= in_h) {
       zero_run(to, width);
       continue;
     }
+    const T* const from = source + ih * x_h;
     zero_run(to, begin);
-    copy_run(to + begin, x + ih * x_h + (first_w + begin * w.stride) * x_w, end - begin, step);
+    if (step == 1) {
+      T* const at = to + begin;
+      for (int64_t i = 0; i < in_vectors; i += kLanes<T>) Vec<T>::load(from + i).store(at + i);
+      if (tail) Vec<T>::load(from + in_vectors, tail).store(at + in_vectors);
+      zero_run(to + filled, width - filled);
+      continue;
+    }
+    copy_run(to + begin, from, count, step);
     zero_run(to + end, width - end);
   }
 }

@@ -102,6 +102,7 @@ struct RowsB {
   const T* p;
   int64_t step;
   MO_INLINE Vec<T> load(int64_t l, int j) const { return Vec<T>::load(p + l * step + j * kLanes<T>); }
+  MO_INLINE RowsB from(int64_t l) const { return {p + l * step, step}; }
 };
 template <class T>
 struct RowsEdgeB {
@@ -118,7 +119,7 @@ MO_INLINE void multiply(Vec<T> (&acc)[kRows][kVecs], int64_t k, const A& a, cons
     Vec<T> row[kVecs];
 #pragma GCC unroll 8
     for (int j = 0; j < kVecs; ++j) row[j] = b.load(l, j);
-#pragma GCC unroll 16
+#pragma GCC unroll 32
     for (int i = 0; i < kRows; ++i) {
       const Vec<T> x(a.at(l, i));
 #pragma GCC unroll 8
@@ -137,8 +138,10 @@ struct TileOut {
   const T* bias;  // a number a column, or null
 };
 
+// By reference: GCC keeps the parts of `out` in vector registers otherwise, and then reads B from the stack
+// for every row, which costs AVX-512 a load an FMA where one a cycle is all that there is.
 template <class T, int kRows, int kVecs, class A, class B>
-__attribute__((noinline)) void tile(int64_t k, A a, B b, TileOut<T> out) {
+__attribute__((noinline)) void tile(int64_t k, const A& a, const B& b, const TileOut<T>& out) {
   using V = Vec<T>;
   V acc[kRows][kVecs];
   const bool whole = out.cols == kVecs * V::kLanes;
