@@ -60,6 +60,7 @@ void bind_optim(py::module_& m);
 void bind_gemm(py::module_& m);
 void bind_conv(py::module_& m);
 void bind_compile(py::module_& m);
+void bind_cuda(py::module_& m);
 
 void raise_python(const Error& error);  // sets the Python exception of its kind
 

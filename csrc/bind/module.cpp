@@ -109,4 +109,5 @@ PYBIND11_MODULE(_C, m) {
   bind_gemm(m);
   bind_conv(m);
   bind_compile(m);
+  bind_cuda(m);
 }

@@ -2,6 +2,7 @@
 #include "bind/common.h"
 #include "bind/method.h"
 #include "core/cpu_features.h"
+#include "core/cuda.h"
 #include "core/parallel.h"
 #include "core/stream.h"
 #include "ops/plan.h"
@@ -15,7 +16,7 @@ void bind_system(py::module_& m) {
     py::dict info;
     info["version"] = MARKONE_VERSION;
     info["compiler"] = __VERSION__;
-    info["cuda"] = false;
+    info["cuda"] = cuda_device_count() > 0;
 #ifdef __SANITIZE_ADDRESS__
     info["sanitized"] = true;  // no memory is cached then
 #else
@@ -56,16 +57,19 @@ void bind_system(py::module_& m) {
       "The operation takes this implementation or raises why it refuses; an empty name frees it.");
   m.def("implementation_lists", &implementation_lists);
 
-  m.def("memory_stats", [] {
-    const PoolStats stats = Pool::shared().stats();
-    py::dict out;
-    out["allocated_bytes"] = stats.allocated_bytes;
-    out["peak_bytes"] = stats.peak_bytes;
-    out["cached_bytes"] = stats.cached_bytes;
-    out["requests"] = stats.requests;
-    out["system_requests"] = stats.system_requests;
-    return out;
-  });
+  m.def(
+      "memory_stats",
+      [](const Device& device) {
+        const PoolStats stats = Pool::shared().stats(device);
+        py::dict out;
+        out["allocated_bytes"] = stats.allocated_bytes;
+        out["peak_bytes"] = stats.peak_bytes;
+        out["cached_bytes"] = stats.cached_bytes;
+        out["requests"] = stats.requests;
+        out["system_requests"] = stats.system_requests;
+        return out;
+      },
+      py::arg("device") = Device{});
   m.def("empty_cache", [] { Pool::shared().trim(); });
   m.def("set_guarded", &Pool::set_guarded, "New buffers stand between guard bytes.");
   m.def("damaged_guards", &Pool::damaged_guards);
