@@ -8,10 +8,14 @@
 namespace markone::cuda {
 
 void fill_elementwise(ElementwiseKernels* table);
+void fill_reduce(ReduceKernels* table);
 
 namespace {
 
-void fill_table(KernelTable* table) { fill_elementwise(table); }
+void fill_table(KernelTable* table) {
+  fill_elementwise(table);
+  fill_reduce(table);
+}
 
 cudaStream_t stream_of(void* stream) { return static_cast<cudaStream_t>(stream); }
 

@@ -75,7 +75,7 @@ struct Divider {
   }
 };
 inline Divider divider(int64_t n) {
-  const auto d = static_cast<uint32_t>(n);
+  const auto d = static_cast<uint32_t>(n > 0 ? n : 1);
   uint32_t shift = 0;
   while (shift < 32 && (uint64_t{1} << shift) < d) ++shift;
   const uint64_t one = 1;
