@@ -29,14 +29,18 @@ def test_binary(name):
         same(name, [x, y], 2 * _C.elementwise_ulp[name] + 2)
 
 
-@pytest.mark.parametrize("name", ["lt", "le", "gt", "ge", "eq", "ne", "logical_and", "logical_or", "logical_xor"])
+@pytest.mark.parametrize(
+    "name", ["lt", "le", "gt", "ge", "eq", "ne", "logical_and", "logical_or", "logical_xor"]
+)
 def test_compare(name):
     for dtype in FLOATING + WHOLE:
         same(name, [made(dtype), made(dtype, (5, 1))], 0)
         same(name, [made(dtype), 1], 0)
 
 
-@pytest.mark.parametrize("name", ["isnan", "isinf", "isfinite", "isposinf", "isneginf", "signbit", "logical_not"])
+@pytest.mark.parametrize(
+    "name", ["isnan", "isinf", "isfinite", "isposinf", "isneginf", "signbit", "logical_not"]
+)
 def test_tests(name):
     special = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0])
     for dtype in FLOATING:

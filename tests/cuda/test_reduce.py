@@ -6,7 +6,14 @@ from cuda.against import FLOATING, WHOLE, made, same
 
 from markone import _C
 
-SHAPES = (((3, 5, 7), (1,)), ((3, 5, 7), ()), ((300, 4), (0,)), ((2, 500), (1,)), ((70000,), ()), ((4, 0), (1,)))
+SHAPES = (
+    ((3, 5, 7), (1,)),
+    ((3, 5, 7), ()),
+    ((300, 4), (0,)),
+    ((2, 500), (1,)),
+    ((70000,), ()),
+    ((4, 0), (1,)),
+)
 
 
 @pytest.mark.parametrize("name", ["sum", "mean", "prod", "amax", "amin", "norm2", "any", "all"])

@@ -1,7 +1,6 @@
 // Reductions: in double or int64, in an order that the sizes alone set. Long ones take a block of threads an
 // output, in chunks of kReduceBlock elements whose results wait in scratch; short ones a thread an output.
 #include "contract/reduce.h"
-
 #include "kernels/cuda/device/launch.cuh"
 #include "kernels/cuda/device/scalar.cuh"
 
@@ -45,26 +44,26 @@ struct Ends<Int> {
 };
 
 #define __builtin_sqrt(a) root(a)
-#define MO_REDUCE(name, init_, map_, combine_, finish_, types)                             \
-  struct Op_##name {                                                                       \
-    static constexpr char kTypes = #types[0];                                              \
-    template <class N>                                                                     \
-    static MO_SCALAR N init() {                                                            \
-      [[maybe_unused]] const N lowest = Ends<N>::lowest(), highest = Ends<N>::highest();   \
-      return N(init_);                                                                     \
-    }                                                                                      \
-    template <class N>                                                                     \
-    static MO_SCALAR N map(N x, [[maybe_unused]] N s) {                                    \
-      return map_;                                                                         \
-    }                                                                                      \
-    template <class N>                                                                     \
-    static MO_SCALAR N combine(N a, N b) {                                                 \
-      return combine_;                                                                     \
-    }                                                                                      \
-    template <class N>                                                                     \
-    static MO_SCALAR N finish(N a, [[maybe_unused]] double d) {                            \
-      return finish_;                                                                      \
-    }                                                                                      \
+#define MO_REDUCE(name, init_, map_, combine_, finish_, types)                           \
+  struct Op_##name {                                                                     \
+    static constexpr char kTypes = #types[0];                                            \
+    template <class N>                                                                   \
+    static MO_SCALAR N init() {                                                          \
+      [[maybe_unused]] const N lowest = Ends<N>::lowest(), highest = Ends<N>::highest(); \
+      return N(init_);                                                                   \
+    }                                                                                    \
+    template <class N>                                                                   \
+    static MO_SCALAR N map(N x, [[maybe_unused]] N s) {                                  \
+      return map_;                                                                       \
+    }                                                                                    \
+    template <class N>                                                                   \
+    static MO_SCALAR N combine(N a, N b) {                                               \
+      return combine_;                                                                   \
+    }                                                                                    \
+    template <class N>                                                                   \
+    static MO_SCALAR N finish(N a, [[maybe_unused]] double d) {                          \
+      return finish_;                                                                    \
+    }                                                                                    \
   };
 #include "kernels/common/reduce.def"
 #undef __builtin_sqrt
@@ -196,8 +195,14 @@ void reduce(const ReduceArgs* args, const Run* run) {
   const int64_t* const outer[2] = {args->outer_in_stride, args->outer_out_stride};
   const int64_t* const inner[1] = {args->inner_stride};
   const int64_t chunks = args->count > kReduceBlock ? (args->count + kReduceBlock - 1) / kReduceBlock : 1;
-  const Reduced a{args->in,      args->shift, args->out,     chunks > 1 ? run->scratch : nullptr,
-                  args->outputs, args->count, chunks,        args->divisor,
+  const Reduced a{args->in,
+                  args->shift,
+                  args->out,
+                  chunks > 1 ? run->scratch : nullptr,
+                  args->outputs,
+                  args->count,
+                  chunks,
+                  args->divisor,
                   walk(args->outer_ndim, args->outer_shape, outer),
                   walk(args->inner_ndim, args->inner_shape, inner)};
   // A column's neighbours in memory are its neighbours among the threads; a row's only within a block.
@@ -266,20 +271,20 @@ constexpr KernelFn<ReduceArgs> entry() {
 }  // namespace
 
 void fill_reduce(ReduceKernels* table) {
-#define MO_REDUCE(name, init, map, combine, finish, types)         \
-  {                                                                \
-    Entry<ReduceArgs>* entries = table->reduce[kReduce_##name];    \
-    using Op = Op_##name;                                          \
-    entries[kF32] = {entry<Op, kF32>(), #name "_f32_cuda"};        \
-    entries[kF64] = {entry<Op, kF64>(), #name "_f64_cuda"};        \
-    entries[kBF16] = {entry<Op, kBF16>(), #name "_bf16_cuda"};     \
-    entries[kF16] = {entry<Op, kF16>(), #name "_f16_cuda"};        \
-    if constexpr (Op::kTypes != 'F') {                             \
-      entries[kI64] = {entry<Op, kI64>(), #name "_i64_cuda"};      \
-      entries[kI32] = {entry<Op, kI32>(), #name "_i32_cuda"};      \
-      entries[kU8] = {entry<Op, kU8>(), #name "_u8_cuda"};         \
-      entries[kBool] = {entry<Op, kBool>(), #name "_bool_cuda"};   \
-    }                                                              \
+#define MO_REDUCE(name, init, map, combine, finish, types)       \
+  {                                                              \
+    Entry<ReduceArgs>* entries = table->reduce[kReduce_##name];  \
+    using Op = Op_##name;                                        \
+    entries[kF32] = {entry<Op, kF32>(), #name "_f32_cuda"};      \
+    entries[kF64] = {entry<Op, kF64>(), #name "_f64_cuda"};      \
+    entries[kBF16] = {entry<Op, kBF16>(), #name "_bf16_cuda"};   \
+    entries[kF16] = {entry<Op, kF16>(), #name "_f16_cuda"};      \
+    if constexpr (Op::kTypes != 'F') {                           \
+      entries[kI64] = {entry<Op, kI64>(), #name "_i64_cuda"};    \
+      entries[kI32] = {entry<Op, kI32>(), #name "_i32_cuda"};    \
+      entries[kU8] = {entry<Op, kU8>(), #name "_u8_cuda"};       \
+      entries[kBool] = {entry<Op, kBool>(), #name "_bool_cuda"}; \
+    }                                                            \
   }
 #include "kernels/common/reduce.def"
   table->argmax[kF32] = {arg_reduce<true, float>, "argmax_f32_cuda"};
