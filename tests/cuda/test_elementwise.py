@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from cuda.against import CUDA, FLOATING, WHOLE, made, numpy, same
 
+from cuda.against import CUDA, FLOATING, WHOLE, made, numpy, same
 from markone import _C
 
 

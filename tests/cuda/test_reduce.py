@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from cuda.against import FLOATING, WHOLE, made, same
 
+from cuda.against import FLOATING, WHOLE, made, same
 from markone import _C
 
 SHAPES = (
