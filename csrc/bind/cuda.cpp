@@ -48,24 +48,27 @@ void bind_cuda(py::module_& m) {
   m.def(
       "cuda_name",
       [](int index) {
+        const Device device = device_of(index);
         char text[256] = {};
-        check_cuda("cuda", cuda_api()->name(device_of(index).index, text, sizeof text - 1));
+        check_cuda("cuda", cuda_api()->name(device.index, text, sizeof text - 1));
         return std::string(text);
       },
       py::arg("index"));
   m.def(
       "cuda_capability",
       [](int index) {
+        const Device device = device_of(index);
         int32_t major = 0, minor = 0, multiprocessors = 0;
-        check_cuda("cuda", cuda_api()->capability(device_of(index).index, &major, &minor, &multiprocessors));
+        check_cuda("cuda", cuda_api()->capability(device.index, &major, &minor, &multiprocessors));
         return py::make_tuple(major, minor, multiprocessors);
       },
       py::arg("index"), "Compute capability, major and minor, and the number of multiprocessors.");
   m.def(
       "cuda_memory",
       [](int index) {
+        const Device device = device_of(index);
         int64_t free_bytes = 0, total = 0;
-        check_cuda("cuda", cuda_api()->memory(device_of(index).index, &free_bytes, &total));
+        check_cuda("cuda", cuda_api()->memory(device.index, &free_bytes, &total));
         return py::make_tuple(free_bytes, total);
       },
       py::arg("index"), "Bytes that are free on the device, and all of them.");
