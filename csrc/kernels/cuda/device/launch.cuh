@@ -96,6 +96,7 @@ struct Walk {
     for (int k = 0; k < kArrays; ++k) offset[k] = 0;
     if (small) {
       auto rest = static_cast<uint32_t>(flat);
+#pragma unroll 1
       for (int d = ndim - 1; d >= 0; --d) {
         uint32_t place, up;
         dividers[d].split(rest, &up, &place);
@@ -103,6 +104,7 @@ struct Walk {
         for (int k = 0; k < kArrays; ++k) offset[k] += place * stride[k][d];
       }
     } else {
+#pragma unroll 1
       for (int d = ndim - 1; d >= 0; --d) {
         const int64_t place = flat % shape[d];
         flat /= shape[d];

@@ -7,7 +7,6 @@ namespace markone::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kEach = 4;  // elements a thread, so that their loads are on the way together
 
 // What a kernel is told besides pointers.
 struct Operands {
@@ -33,34 +32,19 @@ __global__ void __launch_bounds__(kThreads)
     elementwise_kernel(Operands a, int type, int out_type, Reporter report) {
   C constant[3] = {};
   for (int k = 0; k < kInputs; ++k) constant[k] = number<C>(a.scalar[k]);
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads * kEach;
-  for (int64_t base = static_cast<int64_t>(blockIdx.x) * kThreads * kEach + threadIdx.x; base < a.total;
-       base += stride) {
-    C value[kEach][3];
-    int64_t place[kEach][4];
-    for (int e = 0; e < kEach; ++e) {
-      const int64_t i = base + e * kThreads;
-      if (i >= a.total) break;
-      if (a.flat) {
-        for (int k = 0; k < 4; ++k) place[e][k] = i;
-      } else {
-        a.walk.at(i, place[e]);
-      }
-      for (int k = 0; k < kInputs; ++k) {
-        value[e][k] = constant[k];
-        if (a.in[k]) load(a.in[k], type, place[e][k + 1], &value[e][k]);
-      }
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < a.total; i += stride) {
+    int64_t place[4] = {i, i, i, i};
+    if (!a.flat) a.walk.at(i, place);
+    C value[3] = {};
+    for (int k = 0; k < kInputs; ++k) {
+      value[k] = constant[k];
+      if (a.in[k]) load(a.in[k], type, place[k + 1], &value[k]);
     }
-    for (int e = 0; e < kEach; ++e) {
-      const int64_t i = base + e * kThreads;
-      if (i >= a.total) break;
-      if constexpr (kDivides && !IsReal<C>::value) {
-        if (value[e][1] == Int(0)) report(i, 0, 1, INT64_MAX);
-      }
-      store(a.out, out_type, place[e][0],
-            Op::template of<C>(value[e][0], kInputs > 1 ? value[e][1] : C(0),
-                               kInputs > 2 ? value[e][2] : C(0)));
+    if constexpr (kDivides && !IsReal<C>::value) {
+      if (value[1] == Int(0)) report(i, 0, 1, INT64_MAX);
     }
+    store(a.out, out_type, place[0], Op::template of<C>(value[0], value[1], value[2]));
   }
 }
 
@@ -84,8 +68,8 @@ Operands operands_of(const ElementwiseArgs* args, int inputs) {
 template <class Op, class C, int kInputs, bool kBoolOut, bool kDivides, int kType>
 void kernel(const ElementwiseArgs* args, const Run* run) {
   const Operands a = operands_of(args, kInputs);
-  launch(elementwise_kernel<Op, C, kInputs, kDivides>, blocks_for(a.total, kThreads * kEach), kThreads, 0,
-         run, a, kType, static_cast<int>(kBoolOut ? kBool : kType), reporter(run));
+  launch(elementwise_kernel<Op, C, kInputs, kDivides>, blocks_for(a.total, kThreads), kThreads, 0, run, a,
+         kType, static_cast<int>(kBoolOut ? kBool : kType), reporter(run));
 }
 
 // ---- the list ----
