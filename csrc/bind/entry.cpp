@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <unordered_set>
 
 #include "bind/method.h"
+#include "ops/packed.h"
 
 namespace markone::bind {
 namespace {
@@ -87,8 +89,8 @@ int Entry::add_fresh(const Array& recorded) {
   return static_cast<int>(fresh_.size()) - 1;
 }
 
-void Entry::add_action(size_t recorded_calls, const py::object& action) {
-  actions_.emplace_back(recorded_calls, action);
+void Entry::add_action(int64_t recorded_calls, const py::object& action, int64_t end) {
+  actions_.push_back({static_cast<size_t>(recorded_calls), action, end});
 }
 
 void Entry::finish(const py::object& result, const Recording::Options& options) {
@@ -101,9 +103,16 @@ void Entry::finish(const py::object& result, const Recording::Options& options) 
   stand_ins_.clear();
   signature_.forget();
   Recording::Options all = options;
-  for (const auto& action : actions_) all.stops.push_back(action.first);
+  for (const Action& action : actions_) {
+    all.stops.push_back(action.before);
+    if (action.end >= 0) all.stops.push_back(static_cast<size_t>(action.end));
+  }
   recording_.finish(all);
-  for (auto& action : actions_) action.first = recording_.position(action.first);
+  for (Action& action : actions_) {
+    action.before = recording_.position(action.before);
+    if (action.end >= 0)
+      action.end = static_cast<int64_t>(recording_.position(static_cast<size_t>(action.end)));
+  }
   is_long_ = worth_releasing(recording_.microseconds());
   result_ = result;
   generation_ = state_generation();
@@ -142,7 +151,7 @@ int Entry::traverse(visitproc visit, void* arg) const {
     Py_VISIT(leaf.entry.ptr());
     Py_VISIT(leaf.exit.ptr());
   }
-  for (const auto& [position, action] : actions_) Py_VISIT(action.ptr());
+  for (const Action& action : actions_) Py_VISIT(action.function.ptr());
   Py_VISIT(result_.ptr());
   return 0;
 }
@@ -161,9 +170,16 @@ void Entry::run_all() {
       recording_.raise_report();
     }
   };
-  for (const auto& [position, action] : actions_) {
-    run(position);
-    action();
+  for (const Action& action : actions_) {
+    if (action.before < from) continue;  // in a branch that was left out
+    run(action.before);
+    try {
+      const py::object said = action.function();
+      if (action.end >= 0 && said.ptr() == Py_False) from = static_cast<size_t>(action.end);
+    } catch (...) {
+      recording_.bump_versions();
+      throw;
+    }
   }
   run(recording_.size());
   recording_.bump_versions();
@@ -330,15 +346,26 @@ void bind_entry(py::module_& m) {
       .def("kernels", [](Entry& e) { return e.recording().kernels(); })
       .def(
           "finish",
-          [](Entry& e, const py::object& result, bool drop, bool copies, bool fuse) {
-            e.finish(result, {drop, copies, fuse, {}});
+          [](Entry& e, const py::object& result, bool drop, bool copies, bool fuse, bool pack) {
+            e.finish(result, {drop, copies, fuse, pack, {}});
           },
-          py::arg("result"), py::arg("drop"), py::arg("copies"), py::arg("fuse"))
+          py::arg("result"), py::arg("drop"), py::arg("copies"), py::arg("fuse"), py::arg("pack"))
       .def_property_readonly("rewrites", [](Entry& e) { return e.recording().rewrites(); })
       .def_property_readonly("calls", [](Entry& e) { return e.recording().size(); })
       .def_property_readonly("microseconds", [](Entry& e) { return e.recording().microseconds(); });
   m.def("pool_bytes", [](const Program& program) { return program.pool()->stats().allocated_bytes; });
   m.def("pool_cached", [](const Program& program) { return program.pool()->stats().cached_bytes; });
+  m.def(
+      "trim_recorded",
+      [](const Program& program, const std::vector<Entry*>& entries) {
+        std::unordered_set<const Storage*> used;
+        for (Entry* entry : entries) entry->recording().add_used(&used);
+        program.pool()->trim(used);
+      },
+      py::arg("program"), py::arg("entries"), "Frees what none of these recordings of the pool uses.");
+  m.def("set_prepacking", &set_prepacking, py::arg("on"),
+        "Whether packed weights are kept from call to call while they do not change.");
+  m.def("prepacked_bytes", &prepacked_bytes);
   m.def(
       "sibling", [](const Program& program) { return std::make_shared<Program>(program.pool()); },
       "A program whose buffers come from the same pool.");

@@ -36,7 +36,8 @@ class Entry {
   // `exit`: a Tensor or None that is put there, an int for a fresh array, or Ellipsis to leave it.
   void add_leaf(const py::object& leaf, const py::object& entry, const py::object& exit);
   int add_fresh(const Array& recorded);
-  void add_action(size_t recorded_calls, const py::object& action);
+  // What Python does before so many recorded calls. `end` >= 0: where it gives False, calls go on from there.
+  void add_action(int64_t recorded_calls, const py::object& action, int64_t end);
   void finish(const py::object& result, const Recording::Options& options);
 
   bool matches(uint64_t generation, const Modes& modes, PyObject* const* args, size_t count, PyObject* names,
@@ -71,6 +72,12 @@ class Entry {
     py::object spare[2];
   };
 
+  struct Action {
+    size_t before;
+    py::object function;
+    int64_t end;
+  };
+
   bool modes_match() const;
   bool leaf_matches(const Leaf& leaf, const Bound& bound) const;
   void run_all();
@@ -87,7 +94,7 @@ class Entry {
   std::vector<std::pair<int, Array>> stand_ins_;
   std::vector<Input> inputs_;
   std::vector<Fresh> fresh_;
-  std::vector<std::pair<size_t, py::object>> actions_;
+  std::vector<Action> actions_;
   py::object result_;
   bool is_long_ = false;
 };

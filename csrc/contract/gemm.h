@@ -30,12 +30,17 @@ struct GemmArgs {
   int64_t batch_shape[8], batch_a[8], batch_b[8], batch_c[8];
   int64_t batch;  // the product of batch_shape
   int64_t accumulate;
-  int64_t slots;  // the scratch has room for this many threads
+  int64_t slots;     // the scratch has room for this many threads
+  int64_t packed_b;  // b is what gemm_pack made of B; only for gemm_packed and a batch of 1
 };
 
 // The product of two vectors alone may be summed in another order: blocks of so many products, added from the
 // first to the last.
 inline constexpr int64_t kDotBlock = 32768;
+
+inline int64_t gemm_packed_size(int64_t n, int64_t k) {
+  return (n + kGemmMaxPanel - 1) / kGemmMaxPanel * kGemmMaxPanel * k;
+}
 
 struct GemmKernels {
   // Two contiguous vectors.
@@ -43,6 +48,8 @@ struct GemmKernels {
   // Matrix multiplication: straight from A and B (small, skinny), packed into panels, plain loops.
   Entry<GemmArgs> gemm_direct[kDTypeCount];
   Entry<GemmArgs> gemm_packed[kDTypeCount];
+  // Writes B to c, contiguous, as gemm_packed reads it: gemm_packed_size(n, k) numbers.
+  Entry<GemmArgs> gemm_pack[kDTypeCount];
   Entry<GemmArgs> gemm_ref[kDTypeCount];
 };
 

@@ -46,6 +46,9 @@ struct OptimArgs {
   const double* lr;
   int64_t* step;
   double* carried[2];
+  // Where not null: the option so many bytes into this struct has this value instead.
+  const double* moving;
+  int64_t moving_at;
   int64_t count;
   int64_t chunks;
   // Options; a rule reads its own. Those that are yes or no are 1 or 0.
@@ -65,6 +68,13 @@ struct OptimArgs {
 // the chunk ends (int64) come after the last item.
 constexpr int64_t kOptimItemsAt = sizeof(OptimArgs);
 static_assert(sizeof(OptimArgs) % 8 == 0 && sizeof(OptimItem) % 8 == 0);
+
+// The options of this call.
+inline OptimArgs options_now(const OptimArgs& args) {
+  OptimArgs now = args;
+  if (args.moving) *reinterpret_cast<double*>(reinterpret_cast<char*>(&now) + args.moving_at) = *args.moving;
+  return now;
+}
 
 struct OptimKernels {
   Entry<OptimArgs> optim[kOptimCount];

@@ -53,6 +53,8 @@ int size_class(int64_t bytes) {
   const uint64_t quarters = (need + (uint64_t{1} << shift) - 1) >> shift;  // 4..8
   return static_cast<int>((shift - 4) * 4 + static_cast<int>(quarters) - 4);
 }
+void (*watcher)(uint64_t serial) = nullptr;
+
 int64_t class_bytes(int c) { return static_cast<int64_t>(4 + c % 4) << (c / 4 + 4); }
 
 #if defined(__linux__)
@@ -131,7 +133,13 @@ bool guard_intact(Device device, const unsigned char* guard) {
 // The size class of a guarded block: 64 guard bytes, the data, 64 guard bytes.
 static constexpr int kGuardedClass = -2;
 
+void set_storage_watcher(void (*freed)(uint64_t serial)) { watcher = freed; }
+
 void Storage::destroy() {
+  if (watched.load(std::memory_order_relaxed)) [[unlikely]] {
+    watched.store(false, std::memory_order_relaxed);
+    watcher(serial);
+  }
   if (free_outside_) {
     free_outside_(outside_);
     delete this;
@@ -281,18 +289,21 @@ void Pool::take_back(Storage* storage) {
   unref();
 }
 
-void Pool::trim() {
+void Pool::trim() { trim({}); }
+
+void Pool::trim(const std::unordered_set<const Storage*>& used) {
   std::lock_guard lock(mutex_);
   for (auto& mine : shelves_) {
     if (!mine) continue;
     for (auto& list : mine->free) {
-      for (Storage* storage : list) {
+      std::erase_if(list, [&](Storage* storage) {
+        if (used.count(storage)) return false;
+        mine->stats.cached_bytes -= class_bytes(storage->size_class_);
         free_on(storage->device, storage->data);
         delete storage;
-      }
-      list.clear();
+        return true;
+      });
     }
-    mine->stats.cached_bytes = 0;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,7 @@ class Storage {
   bool read_only = false;             // NumPy and DLPack memory that its owner may not be written through
   std::atomic<bool> exported{false};  // somebody outside may write without bumping the version
   std::atomic<uint64_t> version{0};   // bumped by every write that passes the Stream
+  std::atomic<bool> watched{false};   // the watcher is told when it is freed
   uint64_t serial = 0;  // anew each time it is handed out: (serial, version) names a value for good
 
   // Freed, its memory waits in this pool for the next request; null where it goes back to its owner or the
@@ -74,6 +76,10 @@ class StorageRef {
   Storage* storage_ = nullptr;
 };
 
+// Called with the serial of each watched storage whose last reference goes: what was made of its values can
+// go too. It may free other storages.
+void set_storage_watcher(void (*freed)(uint64_t serial));
+
 // The serial that the next storage gets: what was handed out earlier has a smaller one.
 uint64_t next_serial();
 
@@ -104,6 +110,8 @@ class Pool {
 
   StorageRef allocate(const char* op, int64_t bytes, Device device = {});
   void trim();  // gives cached blocks back to the operating system and to the devices
+  // The same, but for those in use: a recorded program points into its pool's free blocks.
+  void trim(const std::unordered_set<const Storage*>& used);
   PoolStats stats(Device device = {});
 
   // Every block allocated from now on stands between two 64-byte guards of a fixed pattern, and is never

@@ -41,19 +41,8 @@ void run_chunks(const Run* run, int64_t chunks, ChunkFn body, void* context) {
   parallel_for(run->threads, chunks, body, context);
 }
 
-// Scratch is kept from call to call; each thread that submits has its own.
-void* scratch(const char* op, int64_t bytes) {
-  thread_local StorageRef block;
-  if (bytes == 0) return nullptr;
-  if (!block || block->bytes < bytes) {
-    block = {};
-    block = Pool::shared().allocate(op, bytes);
-  }
-  return block->data;
-}
-
 void execute(const Call& call, int threads, Owner* owner) {
-  const Run run{run_chunks, report_value, scratch(call.op, call.scratch_bytes), threads, owner};
+  const Run run{run_chunks, report_value, thread_scratch(call.op, call.scratch_bytes), threads, owner};
   const Profile::Timer timer(call, threads);
   call.kernel.invoke(call.kernel.function, call.args, &run);
   for (size_t i = 0; i < call.access_count; ++i) {
@@ -62,6 +51,16 @@ void execute(const Call& call, int threads, Owner* owner) {
 }
 
 }  // namespace
+
+void* thread_scratch(const char* op, int64_t bytes) {
+  thread_local StorageRef block;
+  if (bytes == 0) return nullptr;
+  if (!block || block->bytes < bytes) {
+    block = {};
+    block = Pool::shared().allocate(op, bytes);
+  }
+  return block->data;
+}
 
 double estimated_microseconds(const Call& call) {
   int64_t bytes = 0;
@@ -210,7 +209,7 @@ void Program::replay() const {
     LongCall guard(true);
     const std::lock_guard lock(replaying_);  // after the GIL is released, so that waiting blocks nobody
     FlushSubnormals flush;
-    scratch("replay", scratch_bytes_);
+    thread_scratch("replay", scratch_bytes_);
     for (const Call& call : calls_) {
       Owner owner;
       execute(call,

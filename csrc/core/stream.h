@@ -51,6 +51,18 @@ enum class CallForm : uint8_t {
   kCopy,         // CopyArgs
 };
 
+// How the weights of a kernel can be made ready once for many calls.
+struct Prepack {
+  uint32_t weights;                    // where in the arguments their pointer stands
+  uint32_t to;                         // and where the pack kernel, given the same, writes them
+  int64_t (*bytes)(const void* args);  // of what it writes; 0 where it would not pay
+  Kernel (*pack)(const void* args);
+  // Which weights it writes, whatever the input: everything that the packed form depends on but their values.
+  void (*key)(const void* args, int64_t (&key)[8]);
+  // For arguments whose weights are packed: the kernel to run and its scratch.
+  Kernel (*use)(void* args, int64_t* scratch_bytes);
+};
+
 struct Call {
   const char* op;      // what the user called: "conv2d"; errors start with it
   const char* values;  // what a value error is about: "target"; null where the kernel cannot report
@@ -63,6 +75,7 @@ struct Call {
   double flops = 0;
   int64_t scratch_bytes = 0;
   CallForm form = CallForm::kOther;
+  const Prepack* prepack = nullptr;
   int32_t site = -1;  // where in the user's code, as the site hook numbers it; only in a recording
 };
 
@@ -119,6 +132,9 @@ bool worth_releasing(double microseconds);
 
 // What a kernel is given, but for its scratch, threads, owner and report.
 Run serial_run();
+
+// This thread's scratch: one block, kept from call to call, as large as was ever wanted.
+void* thread_scratch(const char* op, int64_t bytes);
 
 // Runs the hooks of set_long_call_hooks around a long call, also when it throws.
 class LongCall {
@@ -207,12 +223,13 @@ class Launch {
   void touch(const void* pointer_field, const Array& array, bool write) { add(pointer_field, array, write); }
 
   void form(CallForm form) { form_ = form; }
+  void prepack(const Prepack* prepack) { prepack_ = prepack; }
   // What a reported bad value is about, "target".
   void values(const char* what) { values_ = what; }
 
   void submit(double flops, int64_t scratch_bytes = 0) {
     Call call{op_,       values_, kernel_, plan_,         &args, sizeof(Args),
-              accesses_, count_,  flops,   scratch_bytes, form_};
+              accesses_, count_,  flops,   scratch_bytes, form_, prepack_};
     Stream::current().submit(call);
   }
 
@@ -238,6 +255,7 @@ class Launch {
   const char* op_;
   const char* values_ = nullptr;
   CallForm form_ = CallForm::kOther;
+  const Prepack* prepack_ = nullptr;
   Kernel kernel_;
   const Plan* plan_;
   Access accesses_[kMaxAccesses];

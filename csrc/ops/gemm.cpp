@@ -1,8 +1,11 @@
 #include "ops/gemm.h"
 
+#include <cstddef>
+
 #include "contract/gemm.h"
 #include "ops/coalesce.h"
 #include "ops/elementwise.h"
+#include "ops/packed.h"
 #include "ops/plan.h"
 
 namespace markone {
@@ -60,9 +63,55 @@ Chooser<Problem, GemmArgs, std::size(kList)>& chooser() {
 // The list is known before the first product.
 [[maybe_unused]] const auto& registered = chooser();
 
+// With fewer rows B is read once, as fast as memory gives it, packed or not.
+constexpr int64_t kFewestPackedRows = 5;
+
+template <DType kType>
+constexpr Prepack kPrepack = {
+    offsetof(GemmArgs, b),
+    offsetof(GemmArgs, c),
+    [](const void* args) -> int64_t {
+      const auto& a = *static_cast<const GemmArgs*>(args);
+      const bool pays = a.batch == 1 && !a.packed_b && a.m >= kFewestPackedRows &&
+                        a.n * a.k > kSmallBytes / size_of(kType) && active_table().gemm_pack[kType].function;
+      return pays ? gemm_packed_size(a.n, a.k) * size_of(kType) : 0;
+    },
+    [](const void*) {
+      const Entry<GemmArgs>& entry = active_table().gemm_pack[kType];
+      return make_kernel<GemmArgs>(entry.name, entry.function);
+    },
+    [](const void* args, int64_t (&key)[8]) {
+      const auto& a = *static_cast<const GemmArgs*>(args);
+      key[0] = a.n, key[1] = a.k, key[2] = a.b_row, key[3] = a.b_col;
+    },
+    [](void* args, int64_t* scratch_bytes) {
+      auto& a = *static_cast<GemmArgs*>(args);
+      a.packed_b = 1;
+      *scratch_bytes = packed_scratch({a.m, a.n, a.k, 1, kType, 0}, static_cast<int>(a.slots));
+      const Entry<GemmArgs>& entry = active_table().gemm_packed[kType];
+      return make_kernel<GemmArgs>(entry.name, entry.function);
+    },
+};
+
+// Whether no implementation is forced.
+bool is_free() {
+  return forced_generation.load(std::memory_order_relaxed) == 0 || forced_implementation("matmul").empty();
+}
+
+// B as the packed kernel wants it.
+Array pack(const char* op, const Prepack& prepack, const GemmArgs& args, const Array& b) {
+  const Array packed = Array::empty(op, {prepack.bytes(&args) / size_of(b.dtype())}, b.dtype());
+  Launch<GemmArgs> call(op, prepack.pack(&args));
+  call.args = args;
+  call.read(&GemmArgs::b, b);
+  call.write(&GemmArgs::c, packed);
+  call.submit(0);
+  return packed;
+}
+
 // out [.., m, n] = a [.., m, k] times b [.., k, n], plus bias [n]; all of one type that has kernels.
 void product(const char* op, const Array& out, Array a, Array b, const Array& bias, bool accumulate,
-             bool dot = false) {
+             bool dot = false, bool weights = false) {
   if (out.numel() == 0) return;
   const int rank = out.ndim();
   Dims a_shape = out.shape(), b_shape = out.shape();
@@ -111,13 +160,36 @@ void product(const char* op, const Array& out, Array a, Array b, const Array& bi
   const Problem problem{args.m, args.n, args.k, args.b_col == 1, c.dtype(), dot};
   const auto choice = chooser().choose(problem, table_for(c));
   args.slots = num_threads();
-  Launch<GemmArgs> call(op, choice.kernel, choice.plan);
+  const Prepack* prepack = c.dtype() == kF32   ? &kPrepack<kF32>
+                           : c.dtype() == kF64 ? &kPrepack<kF64>
+                                               : nullptr;
+  Kernel kernel = choice.kernel;
+  int64_t scratch_bytes = choice.scratch_bytes;
+  Array ready;
+  if (weights && prepack && prepack->bytes(&args) > 0 && is_free()) {
+    struct Context {
+      const char* op;
+      const Prepack& prepack;
+      const GemmArgs& args;
+      const Array& b;
+    } context{op, *prepack, args, b};
+    ready = packed_weights(
+        *prepack, &args, b,
+        [](void* of) {
+          const auto& [op, prepack, args, b] = *static_cast<const Context*>(of);
+          return pack(op, prepack, args, b);
+        },
+        &context);
+    if (ready) kernel = prepack->use(&args, &scratch_bytes);
+  }
+  Launch<GemmArgs> call(op, kernel, choice.plan);
   call.args = args;
   call.write(&GemmArgs::c, c);
   call.read(&GemmArgs::a, a);
-  call.read(&GemmArgs::b, b);
+  call.read(&GemmArgs::b, ready ? ready : b);
   if (bias) call.read(&GemmArgs::bias, bias);
-  call.submit(2.0 * static_cast<double>(out.numel()) * static_cast<double>(args.k), choice.scratch_bytes);
+  if (!ready && Stream::current().recording() && is_free()) call.prepack(prepack);
+  call.submit(2.0 * static_cast<double>(out.numel()) * static_cast<double>(args.k), scratch_bytes);
 }
 
 void check_types(const char* op, const char* a_name, const Array& a, const char* b_name, const Array& b) {
@@ -205,7 +277,7 @@ Array linear(const Array& x, const Array& weight, const Array& bias) {
   const Array out = Array::empty(op, shape, dtype, x.device());
   const bool vector = x.ndim() == 1;
   product(op, vector ? out.unsqueeze(0) : out, matrix_a(cast(op, x, dtype)),
-          cast(op, weight, dtype).transpose(0, 1), bias ? prepared(op, bias, dtype) : Array(), false);
+          cast(op, weight, dtype).transpose(0, 1), bias ? prepared(op, bias, dtype) : Array(), false, false, true);
   return cast(op, out, x.dtype());
 }
 

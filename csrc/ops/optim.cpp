@@ -118,7 +118,7 @@ void optim_step(const std::string& name, const std::vector<Array>& params, const
   auto* chunk_ends = reinterpret_cast<int64_t*>(base + kOptimItemsAt + items_bytes);
 
   std::vector<Access> accesses;
-  accesses.reserve(count * lists.size() + 4);
+  accesses.reserve(count * lists.size() + 5);
   const Device device = numbers.step.device();
   const auto touch = [&](const void* field, const Array& array, bool write) {
     MO_CHECK_KIND(ErrorKind::kRuntime, array.device() == device, op, "wants all its arrays on ",
@@ -131,6 +131,18 @@ void optim_step(const std::string& name, const std::vector<Array>& params, const
     void* const data = array.data();
     std::memcpy(const_cast<void*>(field), &data, sizeof(data));
   };
+  if (numbers.moving) {
+    const Array& x = numbers.moving;
+    const auto option = std::find_if(rule.options.begin(), rule.options.end(),
+                                     [&](const OptimOption& o) { return numbers.moving_name == o.name; });
+    MO_CHECK(option != rule.options.end(), op, "has no option '", numbers.moving_name, "'");
+    MO_CHECK_TYPE(x.dtype() == kF64, op, "moving is ", name_of(x.dtype()), ", wanted float64");
+    MO_CHECK(x.numel() == 1, op, "moving has shape ", x.shape(), ", wanted one element");
+    double& field = args->*option->field;
+    field = field != 0;
+    args->moving_at = reinterpret_cast<char*>(&field) - base;
+    touch(&args->moving, x, false);
+  }
   touch(&args->lr, numbers.lr, false);
   touch(&args->step, numbers.step, true);
   for (size_t k = 0; k < numbers.carried.size(); ++k) touch(&args->carried[k], numbers.carried[k], true);

@@ -13,6 +13,9 @@ struct OptimNumbers {
   Array lr;                    // float64
   Array step;                  // int64: steps taken before this one; the kernel adds 1
   std::vector<Array> carried;  // float64, by rule: nadam's mu_product; asgd's eta and mu
+  // The option of this name is read from here, float64; what the options say counts as yes or no only.
+  std::string moving_name = {};
+  Array moving = {};
 };
 
 // `rule` is a name of kernels/common/optim.def. `state` has one list for each array that the rule may keep,

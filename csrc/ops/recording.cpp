@@ -6,6 +6,7 @@
 
 #include "core/parallel.h"
 #include "core/profile.h"
+#include "ops/packed.h"
 
 namespace markone {
 namespace {
@@ -128,10 +129,8 @@ std::string Recording::difference(const Recording& other) const {
     if (a.arg_bytes != b.arg_bytes || a.access_count != b.access_count) {
       return named(k, a) + "had another number of arguments the other time";
     }
-    std::vector<std::byte> mine(static_cast<const std::byte*>(a.args),
-                                static_cast<const std::byte*>(a.args) + a.arg_bytes);
-    std::vector<std::byte> theirs(static_cast<const std::byte*>(b.args),
-                                  static_cast<const std::byte*>(b.args) + b.arg_bytes);
+    std::vector<std::byte> mine(recorded_args(a), recorded_args(a) + a.arg_bytes);
+    std::vector<std::byte> theirs(other.recorded_args(b), other.recorded_args(b) + b.arg_bytes);
     for (size_t i = 0; i < a.access_count; ++i) {
       const Access &x = recorded(a.accesses[i]), &y = other.recorded(b.accesses[i]);
       const int64_t moved = origin_of(x) - other.origin_of(y);
@@ -201,7 +200,6 @@ void Recording::add_runnable(const Call& call) {
   microseconds_ += cost;
   Run run = serial_run();
   run.report = report_value;
-  run.scratch = call.scratch_bytes > 0 ? scratch_->data : nullptr;
   run.owner = this;
   runnable_.push_back({call.kernel.invoke, call.kernel.function, call.args, run, worth_threads(cost), &call});
 }
@@ -213,7 +211,6 @@ void Recording::add_chain(std::unique_ptr<Chain> chain) {
   microseconds_ += cost;
   rewrites_.push_back(std::string("one pass: ") + call.op + text_of_site(call.site));
   Run run = serial_run();
-  run.scratch = scratch_ ? scratch_->data : nullptr;
   runnable_.push_back({call.kernel.invoke, call.kernel.function, call.args, run, worth_threads(cost), &call});
   chains_.push_back(std::move(chain));
 }
@@ -226,9 +223,11 @@ void Recording::finish(const Options& options) {
     drop_dead(gone);
   }
   if (options.copies) drop_copies(gone, options.stops);
+  if (options.pack && prepacking()) pack_weights(gone, options.stops);
   std::vector<std::pair<size_t, std::unique_ptr<Chain>>> chains;  // where each begins
   std::vector<size_t> ends(count, 0);
   int64_t scratch = program_->scratch_bytes();
+  for (const auto& [k, call] : switched_) scratch = std::max(scratch, call.scratch_bytes);
   for (size_t k = 0; options.fuse && k < count;) {
     size_t end = k + 1;
     if (!gone[k]) {
@@ -242,7 +241,7 @@ void Recording::finish(const Options& options) {
     }
     k = end;
   }
-  if (scratch > 0) scratch_ = Pool::shared().allocate("compile", scratch);
+  scratch_bytes_ = scratch;
   positions_.assign(count + 1, 0);
   std::unordered_map<Storage*, bool> written;
   size_t next_chain = 0;
@@ -254,7 +253,9 @@ void Recording::finish(const Options& options) {
       add_chain(std::move(chains[next_chain++].second));
     } else {
       positions_[k] = runnable_.size();
-      if (!gone[k]) add_runnable(program_->call(k));
+      add_packs(k);
+      const auto other = switched_.find(k);
+      if (!gone[k]) add_runnable(other == switched_.end() ? program_->call(k) : other->second);
       ++k;
     }
     for (size_t i = first; i < k; ++i) {
@@ -308,6 +309,19 @@ void Recording::set_threads(int threads) {
   for (Runnable& call : runnable_) call.run.threads = call.parallel ? threads : 1;
 }
 
+// Kernels that want none may be given it too.
+void Recording::set_scratch(void* scratch) {
+  scratch_ = scratch;
+  for (Runnable& call : runnable_) call.run.scratch = scratch;
+}
+
+void Recording::add_used(std::unordered_set<const Storage*>* used) const {
+  for (const Call& call : program_->calls()) {
+    for (size_t i = 0; i < call.access_count; ++i) used->insert(call.accesses[i].storage);
+  }
+  for (const auto& [access, before] : recorded_) used->insert(before.storage);
+}
+
 bool Recording::run(size_t from, size_t to) {
   if (graph_) {
     graph_->launch();
@@ -315,6 +329,8 @@ bool Recording::run(size_t from, size_t to) {
   }
   const int threads = std::min(num_threads(), program_->threads());
   if (threads != threads_) set_threads(threads);
+  void* const scratch = thread_scratch("compile", scratch_bytes_);
+  if (scratch != scratch_) set_scratch(scratch);
   const FlushSubnormals flush;
   for (size_t k = from; k < to; ++k) {
     const Runnable& call = runnable_[k];

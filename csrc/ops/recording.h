@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "core/stream.h"
@@ -14,6 +15,10 @@ namespace markone {
 // Counts what makes recordings stale: replaced or moved parameters, another ISA, a forced implementation.
 uint64_t state_generation();
 void bump_state_generation();
+
+// Weights that are packed for the products after them.
+struct PackedOnce;
+void free_packed(PackedOnce* pack);
 
 // Elementwise kernels that run one after the other on each tile of their elements.
 struct Chain;
@@ -85,7 +90,7 @@ class Recording {
 
   // Rewrites, and the calls as an array that runs.
   struct Options {
-    bool drop = true, copies = true, fuse = true;
+    bool drop = true, copies = true, fuse = true, pack = true;
     std::vector<size_t> stops;  // recorded calls before which Python has something to do
   };
   void finish(const Options& options);
@@ -116,7 +121,9 @@ class Recording {
 
   const Program& program() const { return *program_; }
   const std::vector<std::string>& rewrites() const { return rewrites_; }
-  int64_t scratch_bytes() const { return scratch_ ? scratch_->bytes : 0; }
+  int64_t scratch_bytes() const { return scratch_bytes_; }
+  // Every storage that the recording may look at again.
+  void add_used(std::unordered_set<const Storage*>* used) const;
 
  private:
   struct Patch {
@@ -155,12 +162,27 @@ class Recording {
   // `shown`: the access lists say so too; else only the pointers go elsewhere.
   void move(uint64_t serial, const StorageRef& home, bool shown);
   void set_threads(int threads);
+  void set_scratch(void* scratch);
+  const std::byte* recorded_args(const Call& call) const {
+    const auto at = recorded_args_.find(&call);
+    return at == recorded_args_.end() ? static_cast<const std::byte*>(call.args) : at->second.data();
+  }
   void make_graph();
   void tell_graph(const Binding& bound);
   bool is_bound(uint64_t serial) const;
   void compute_constants(std::vector<bool>& gone);
   void drop_dead(std::vector<bool>& gone);
   void drop_copies(std::vector<bool>& gone, const std::vector<size_t>& stops);
+  // Products, one after the other, of the same weights.
+  struct Product {
+    Storage* weights;
+    std::vector<size_t> calls;
+    bool changed = false;  // by the program
+  };
+  std::vector<Product> products_of_weights(const std::vector<bool>& gone,
+                                           const std::vector<size_t>& stops) const;
+  void pack_weights(const std::vector<bool>& gone, const std::vector<size_t>& stops);
+  void add_packs(size_t k);
   bool is_needless(size_t k, const std::vector<bool>& gone, const std::vector<size_t>& stops) const;
   void read_source(const Call& copy, const Call& reader, Access* access);
   // As it was recorded, whatever a rewrite has made of it.
@@ -177,14 +199,20 @@ class Recording {
   std::shared_ptr<Program> program_;
   std::unordered_map<uint64_t, Label> labels_;
   std::unordered_map<uint64_t, StorageRef> homes_;
+  // What rewrites have changed in the calls, as it was.
   std::unordered_map<const Access*, Access> recorded_;
+  std::unordered_map<const Call*, std::vector<std::byte>> recorded_args_;
+  std::unordered_map<size_t, Call> switched_;  // what runs instead
+  std::vector<std::unique_ptr<PackedOnce, void (*)(PackedOnce*)>> packs_;
+  std::unordered_multimap<size_t, const Call*> packs_before_;
   std::vector<Binding> bindings_;
   std::vector<Runnable> runnable_;
   std::vector<size_t> positions_;
   std::vector<Storage*> written_;
   std::vector<std::string> rewrites_;
   std::vector<std::unique_ptr<Chain>> chains_;
-  StorageRef scratch_;
+  int64_t scratch_bytes_ = 0;
+  void* scratch_ = nullptr;  // of the thread that ran it last
   std::unique_ptr<DeviceGraph> graph_;
   std::unique_ptr<Report> report_;
   double microseconds_ = 0;

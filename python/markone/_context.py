@@ -19,6 +19,7 @@ from . import _C
 __all__ = [
     "add_note",
     "host_action",
+    "host_branch",
     "module_path",
     "note_gradient",
     "note_module",
@@ -126,6 +127,27 @@ def host_action(function: F) -> F:
             return function(*args, **kwargs)
 
     return wrapped  # type: ignore[return-value]
+
+
+def host_branch(condition: Callable[[], bool], body: Callable[[], Any]) -> Any:
+    """`body()` where `condition()` holds, else None. A recording keeps the condition, and a replay asks it at
+    its place and leaves out the body's kernels where it does not hold; of a run in which it does not there is
+    nothing to record, so the next one is.
+
+    The condition may read values of tensors that exist before; the body returns nothing that is made in it.
+    """
+    if recorders == 0 or recording.recorder is None or not _C.is_recording():
+        return body() if condition() else None
+    with unrecorded():
+        holds = condition()
+    if not holds:
+        recording.recorder.discard = True
+        return None
+    recording.recorder.begin_branch(condition)
+    try:
+        return body()
+    finally:
+        recording.recorder.end_branch()
 
 
 def add_note(error: BaseException, note: str) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from . import _C
+from ._context import host_action, host_branch, unrecorded
 from ._dtypes import bfloat16, dtype, float16
+from .autograd import no_grad
 from .ops import isfinite, mul
 from .ops.autocast import settle, state
 from .tensor import Tensor
@@ -180,6 +184,12 @@ def custom_bwd(bwd: Callable[..., Any] | None = None, *, device_type: str) -> Ca
     return wrapped
 
 
+def _number() -> Tensor:
+    """One float64 of state, no part of a recording."""
+    with unrecorded():
+        return Tensor(_C.empty((), _C.float64))
+
+
 class GradScaler:
     """Multiplies the loss, so that small gradients do not vanish in float16, and divides the gradients again.
 
@@ -209,7 +219,11 @@ class GradScaler:
             raise ValueError(f"GradScaler: backoff_factor is {backoff_factor}, wants a number in (0, 1)")
         self._device = device
         self._enabled = enabled
-        self._scale = float(init_scale)
+        # What a step reads, so that a recorded one follows: the scale and its inverse, and for each optimiser
+        # whether its gradients are finite.
+        self._scale_tensor, self._inverse_tensor = _number(), _number()
+        self._flags: dict[int, Tensor] = {}
+        self._set_scale(init_scale)
         self._growth_factor = growth_factor
         self._backoff_factor = backoff_factor
         self._growth_interval = growth_interval
@@ -218,12 +232,17 @@ class GradScaler:
         self._finite: dict[int, bool] = {}
         self._stepped: set[int] = set()
 
+    def _set_scale(self, value: float) -> None:
+        self._scale = float(value)
+        _C.fill(self._scale_tensor._array, self._scale)
+        _C.fill(self._inverse_tensor._array, 1.0 / self._scale if self._scale else math.inf)
+
     def scale(self, outputs: Any) -> Any:
         """A loss, or lists of them, times the scale."""
         if not self._enabled:
             return outputs
         if isinstance(outputs, Tensor):
-            return mul(outputs, self._scale)
+            return mul(outputs, self._scale_tensor)
         if isinstance(outputs, Iterable):
             scaled = [self.scale(o) for o in outputs]
             return tuple(scaled) if isinstance(outputs, tuple) else scaled
@@ -237,7 +256,19 @@ class GradScaler:
             raise RuntimeError("GradScaler: unscale_() is called after step()")
         if id(optimizer) in self._finite:
             raise RuntimeError("GradScaler: unscale_() has been called on this optimiser since update()")
-        finite, inverse = True, 1.0 / self._scale
+        flag = self._flags.get(id(optimizer))
+        if flag is None:
+            flag = self._flags[id(optimizer)] = _number()
+        with no_grad():
+            self._unscale(optimizer, flag)
+        self._note(id(optimizer))
+
+    @host_action
+    def _note(self, which: int) -> None:
+        self._finite[which] = bool(self._flags[which].item())
+
+    def _unscale(self, optimizer: Any, flag: Tensor) -> None:
+        flag.fill_(1)
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 grad = parameter.grad
@@ -245,9 +276,8 @@ class GradScaler:
                     continue
                 if grad.dtype is float16:
                     raise ValueError("GradScaler: gradients in float16 cannot be unscaled")
-                finite = finite and bool(isfinite(grad).all())
-                grad.detach().mul_(inverse)
-        self._finite[id(optimizer)] = finite
+                flag.mul_(isfinite(grad).all())
+                grad.detach().mul_(self._inverse_tensor)
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """optimizer.step(*args), after unscale_ where that was not called; left out where a gradient is not
@@ -261,25 +291,30 @@ class GradScaler:
         if id(optimizer) not in self._finite:
             self.unscale_(optimizer)
         self._stepped.add(id(optimizer))
-        return optimizer.step(*args, **kwargs) if self._finite[id(optimizer)] else None
+        return host_branch(
+            functools.partial(self._finite.__getitem__, id(optimizer)),
+            functools.partial(optimizer.step, *args, **kwargs),
+        )
 
+    @host_action
     def update(self, new_scale: float | Tensor | None = None) -> None:
         """Sets the scale for the next step."""
         if not self._enabled:
             return
         if new_scale is not None:
-            self._scale = float(new_scale)
+            self._set_scale(float(new_scale))
         elif not self._finite:
             raise RuntimeError("GradScaler: update() wants a step() or unscale_() before it")
         elif not all(self._finite.values()):
-            self._scale *= self._backoff_factor
+            self._set_scale(self._scale * self._backoff_factor)
             self._growth_tracker = 0
         else:
             self._growth_tracker += 1
             if self._growth_tracker == self._growth_interval:
                 self._growth_tracker = 0
                 grown = self._scale * self._growth_factor
-                self._scale = grown if grown <= 3.4e38 else self._scale
+                if grown <= 3.4e38:
+                    self._set_scale(grown)
         self._finite.clear()
         self._stepped.clear()
 
@@ -326,7 +361,7 @@ class GradScaler:
             return
         if not state_dict:
             raise RuntimeError("GradScaler: the state dict is empty, it came from a scaler that was disabled")
-        self._scale = state_dict["scale"]
+        self._set_scale(state_dict["scale"])
         self._growth_factor = state_dict["growth_factor"]
         self._backoff_factor = state_dict["backoff_factor"]
         self._growth_interval = state_dict["growth_interval"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -336,3 +337,83 @@ def test_the_gradient_is_one_buffer() -> None:
         step(mo.ones(3, 2))
         assert model.weight.grad is gradient
     assert gradient.tolist() == [[3, 3], [3, 3]]
+
+
+@pytest.mark.parametrize("kind", ["one_cycle_sgd", "one_cycle_adam", "cyclic_rmsprop"])
+def test_a_schedule_that_moves_the_momentum_is_followed(kind: str) -> None:
+    optim, schedulers = mo.optim, mo.optim.lr_scheduler
+
+    def make(compiled: bool) -> tuple[list[Any], Any]:
+        mo.manual_seed(0)
+        model = nn.Linear(3, 2)
+        if kind == "one_cycle_sgd":
+            optimizer: Any = optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True)
+            scheduler: Any = schedulers.OneCycleLR(optimizer, 0.1, total_steps=40)
+        elif kind == "one_cycle_adam":
+            optimizer = optim.AdamW(model.parameters(), lr=0.1, betas=(0.9, 0.99))
+            scheduler = schedulers.OneCycleLR(optimizer, 0.1, total_steps=40)
+        else:
+            optimizer = optim.RMSprop(model.parameters(), lr=0.1, momentum=0.5)
+            scheduler = schedulers.CyclicLR(optimizer, 0.01, 0.1, step_size_up=4)
+
+        def body(x: Any) -> Any:
+            optimizer.zero_grad()
+            loss = model(x).square().mean()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+            return loss
+
+        step = mo.compile(body) if compiled else body
+        x = data(4, 3)
+        out = []
+        for i in range(12):
+            out += bits([step(x(i)), list(model.parameters())])
+        # By hand it counts from the next call on.
+        group = optimizer.param_groups[0]
+        for momentum in (0.3, 0.6):
+            group.update({"betas": (momentum, 0.99)} if "betas" in group else {"momentum": momentum})
+            out += bits([step(x(20)), list(model.parameters())])
+        return out, step
+
+    got, step = make(True)
+    want, _ = make(False)
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert len(step.recordings) == 1
+
+
+def test_a_scaler_leaves_out_the_steps_that_overflow() -> None:
+    def make(compiled: bool) -> tuple[list[Any], Any, list[float]]:
+        mo.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+        optimizer = mo.optim.Adam(model.parameters(), lr=0.01)
+        scaler = mo.amp.GradScaler(init_scale=2.0**40, growth_interval=5)
+
+        def body(x: Any) -> Any:
+            optimizer.zero_grad()
+            with mo.autocast("cpu", dtype=mo.float16):
+                loss = model(x).float().square().mean()
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            scaler.step(optimizer)
+            scaler.update()
+            return loss
+
+        step = mo.compile(body) if compiled else body
+        x = data(4, 3)
+        out, scales = [], []
+        for i in range(70):
+            out += bits([step(x(i)), list(model.parameters()), list(optimizer.state.values())])
+            scales.append(scaler.get_scale())
+        return out, step, scales
+
+    got, step, scales = make(True)
+    want, _, same_scales = make(False)
+    assert scales == same_scales and min(scales) < 2.0**30
+    # It grows and shrinks: steps are left out in replays too.
+    assert any(b < a for a, b in itertools.pairwise(scales[40:]))
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert len(step.recordings) == 1

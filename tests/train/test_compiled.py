@@ -48,6 +48,8 @@ def same(a: Any, b: Any) -> None:
         {"accumulate": 2},
         {"check_finite": False},
         {"precision": "bfloat16"},
+        {"precision": "float16", "clip_norm": 1.0},
+        {"precision": "float16", "accumulate": 2},
     ],
     ids=str,
 )
@@ -78,13 +80,56 @@ def test_a_step_that_cannot_be_recorded_is_plain_and_says_so_once(capsys: Any) -
     assert not compiled.compiled.trains
 
 
-def test_a_step_of_ones_own_is_plain(capsys: Any) -> None:
-    model = nn.Linear(2, 1)
+def own(compiled: bool, middle: Any = None, **options: Any) -> Any:
+    """A GAN's two updates in one step of one's own."""
+    mo.manual_seed(0)
+    maker, judge = nn.Sequential(nn.Linear(2, 4), middle or nn.Tanh(), nn.Linear(4, 2)), nn.Linear(2, 1)
 
     def step(trainer: Any, batch: Any) -> Any:
-        return {"loss": trainer.minimize(model(batch).square().mean())}
+        made = maker(batch)
+        real, fake = judge(batch), judge(made.detach())
+        judged = trainer.minimize(F.softplus(-real).mean() + F.softplus(fake).mean(), "judge")
+        return {"judge": judged, "maker": trainer.minimize(F.softplus(-judge(made)).mean(), "maker")}
 
-    trainer = train.Trainer(model, mo.optim.SGD(model.parameters(), lr=0.1), step=step)
-    trainer.fit([mo.ones(2, 2)] * 4, epochs=1)
-    assert "a step of one's own gives numbers" in capsys.readouterr().err
+    trainer = train.Trainer(
+        step=mo.compile(step) if compiled else step,
+        modules={"maker": maker, "judge": judge},
+        optimizers={"maker": mo.optim.Adam(maker.parameters()), "judge": mo.optim.Adam(judge.parameters())},
+        **options,
+    )
+    rng = np.random.default_rng(1)
+    batches = [mo.from_numpy(rng.standard_normal((5, 2)).astype(np.float32)) for _ in range(6)]
+    trainer.fit(batches, epochs=3)
+    return trainer
+
+
+def test_a_step_of_ones_own_is_plain_and_says_how_it_is_not(capsys: Any) -> None:
+    trainer = own(False)
+    assert capsys.readouterr().err.count("pass step=mo.compile(step)") == 1
     assert trainer.compiled._apply.recordings  # its updates are compiled all the same
+
+
+@pytest.mark.parametrize("options", [{}, {"check_finite": False}, {"clip_norm": 0.1}], ids=str)
+def test_a_step_of_ones_own_may_be_compiled(options: Any, capsys: Any) -> None:
+    compiled, plain = own(True, **options), own(False, **options, compile=False)
+    assert "not compiled" not in capsys.readouterr().err
+    assert len(compiled._step.recordings) == 1
+    same(compiled, plain)
+
+
+class Breaking(nn.Module):
+    """Gives NaN from its eighth call on, by a tensor that the step counts in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", mo.zeros(()))
+
+    def forward(self, x: Any) -> Any:
+        self.calls.add_(1)
+        return x.tanh() * (8 - self.calls).sqrt()
+
+
+def test_a_loss_that_is_not_finite_stops_a_compiled_step_of_ones_own() -> None:
+    for compiled in (False, True):
+        with pytest.raises(train.NonFiniteError, match="the loss of 'judge' is nan"):
+            own(compiled, Breaking())

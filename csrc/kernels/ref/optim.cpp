@@ -136,7 +136,7 @@ void run_item(const Step& s, const OptimItem& item, Formula formula) {
 
 template <OptimRule rule, Formula formula>
 void step(const OptimArgs* args, const Run*) {
-  Step s{*args, *args->lr, static_cast<double>(*args->step + 1), {}};
+  Step s{options_now(*args), *args->lr, static_cast<double>(*args->step + 1), {}};
   for (int k = 0; k < 2; ++k) {
     if (args->carried[k]) s.before[k] = *args->carried[k];
   }

@@ -22,7 +22,12 @@ _C.watch_sites(str(Path(__file__).parents[1]) + "/")
 
 
 def compile(
-    function: Callable[..., Any] | None = None, *, drop: bool = True, copies: bool = True, fuse: bool = True
+    function: Callable[..., Any] | None = None,
+    *,
+    drop: bool = True,
+    copies: bool = True,
+    fuse: bool = True,
+    pack: bool = True,
 ) -> Any:
     """A callable with the results of `function`, bit for bit, that replays its kernels after two calls.
 
@@ -37,19 +42,21 @@ def compile(
         drop: leave out kernels whose results nobody reads.
         copies: leave out copies where the source can be read instead.
         fuse: run neighbouring elementwise kernels block by block, so that a block stays in the cache.
+        pack: bring weights that several products share, or that the step does not change, into the order in
+            which the products read them once.
 
     Raises:
         CompileError: at a call, where the step reads a tensor's value in Python, keeps a tensor that it made
             without returning it, or does not do the same in both runs. The message has the file and line.
     """
     if function is None:
-        return functools.partial(compile, drop=drop, copies=copies, fuse=fuse)
+        return functools.partial(compile, drop=drop, copies=copies, fuse=fuse, pack=pack)
     kind: Any = type(function)
     if kind is _C.CompiledStep:
         function = getattr(function, "__wrapped__")  # noqa: B009
     if not callable(function):
         raise TypeError(f"compile: wants a function, got {type(function).__name__}")
-    controller = Controller(function, {"drop": drop, "copies": copies, "fuse": fuse})
+    controller = Controller(function, {"drop": drop, "copies": copies, "fuse": fuse, "pack": pack})
     step = _C.make_step(function, controller)
     controller.step = step
     for name in functools.WRAPPER_ASSIGNMENTS:

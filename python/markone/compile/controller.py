@@ -67,7 +67,8 @@ class Controller:
             try:
                 self._check_writes(entry)
                 self._check_survivors(entry)
-                self._compare(args, kwargs, run, template)
+                if not recorder.discard:
+                    self._compare(args, kwargs, run, template)
             except CompileError as error:
                 error.completed, error.result = True, returned
                 raise
@@ -146,9 +147,9 @@ class Controller:
             t for t in outputs if entry.inside(t._array) and t._array.storage_id not in kept_storages
         ]
         fresh += [leaf.after for leaf in made if leaf.argument >= 0]
-        homes = _C.moved_out([t._array for t in fresh] + [leaf.after._array for leaf in kept])  # type: ignore[union-attr]
-        new = {id(t): Tensor(home) for t, home in zip(fresh, homes, strict=False)}
-        persistent = self._persistent(entry, kept, homes[len(fresh) :])
+        homes = _C.moved_out([t._array for t in fresh])
+        new = {id(t): Tensor(home) for t, home in zip(fresh, homes, strict=True)}
+        persistent = self._persistent(entry, kept)
 
         returned = mapped(result, lambda t: self._now(t, new, given, stand_ins, persistent))
         template = mapped(result, lambda t: self._later(t, new, entry, stand_ins, persistent))
@@ -165,8 +166,8 @@ class Controller:
             entry.add_leaf(leaf.argument if leaf.argument >= 0 else leaf.tensor, before, after)
         for module, training in recorder.modules.values():
             entry.add_mode(module, training)
-        for position, action in recorder.actions:
-            entry.add_action(position, action)
+        for position, action, end in recorder.actions:
+            entry.add_action(position, action, end)
         inputs = [f"{t.dtype.name}{list(t.shape)}" for t in given]
         entry.forget_arguments()
         run = Run(entry, program, inputs, [leaf._replace(after=None) for leaf in leaves], order)
@@ -193,30 +194,35 @@ class Controller:
         recorder.leaves.clear()
         return leaves
 
-    def _persistent(self, entry: Any, kept: list[Leaf], homes: list[Any]) -> dict[int, tuple[Tensor, Tensor]]:
+    def _persistent(self, entry: Any, kept: list[Leaf]) -> dict[int, tuple[Tensor, Tensor]]:
         """Gradients that the step made live in memory that stays: one buffer a leaf for all recordings.
 
         Gives what was made and what stays, by the storage of the first.
         """
+        made: list[Any] = [leaf.after._array for leaf in kept]  # type: ignore[union-attr]
+        homes = [self._home_of(entry, leaf, array) for leaf, array in zip(kept, made, strict=True)]
+        fresh = iter(_C.moved_out([a for a, home in zip(made, homes, strict=True) if home is None]))
+        homes = [Tensor(next(fresh)) if home is None else home for home in homes]
         persistent: dict[int, tuple[Tensor, Tensor]] = {}
-        for leaf, home in zip(kept, homes, strict=True):
+        for leaf, array, gradient in zip(kept, made, homes, strict=True):
             after: Any = leaf.after
-            gradient = Tensor(home)
-            known = self._kept.get(id(leaf.tensor))
-            if known is not None and known[0] is leaf.tensor:
-                a = known[1]._array
-                same = (a.shape, a.strides, a.dtype, a.offset) == (
-                    home.shape, home.strides, home.dtype, home.offset
-                )  # fmt: skip
-                if same and not entry.touches(a):
-                    _C.copy_into(a, home)
-                    gradient = known[1]
+            if gradient is self._kept.get(id(leaf.tensor), (None, None))[1]:
+                _C.copy_into(gradient._array, array)
             self._kept[id(leaf.tensor)] = (leaf.tensor, gradient)
-            entry.label(after._array, 2 * _GRADIENT + len(persistent))
-            entry.redirect(after._array, gradient._array)
+            entry.label(array, 2 * _GRADIENT + len(persistent))
+            entry.redirect(array, gradient._array)
             leaf.tensor._grad = gradient
-            persistent[after._array.storage_id] = (after, gradient)
+            persistent[array.storage_id] = (after, gradient)
         return persistent
+
+    def _home_of(self, entry: Any, leaf: Leaf, made: Any) -> Tensor | None:
+        """The leaf's buffer of another recording, where it fits and the step does not use it otherwise."""
+        known = self._kept.get(id(leaf.tensor))
+        if known is None or known[0] is not leaf.tensor:
+            return None
+        a = known[1]._array
+        same = (a.shape, a.strides, a.dtype, a.offset) == (made.shape, made.strides, made.dtype, made.offset)
+        return known[1] if same and not entry.touches(a) else None
 
     def _on_gradient(self, tensor: Tensor, persistent: dict[int, tuple[Tensor, Tensor]]) -> Tensor | None:
         """A returned tensor that lies in a gradient's memory, where that is now."""
@@ -312,6 +318,8 @@ class Controller:
 
     def _ready(self, run: Run, template: Any) -> None:
         run.entry.finish(template, **self.rewrites)
+        known = [run.entry, *(w.entry for w in self._waiting), *_C.step_entries(self.step)]
+        _C.trim_recorded(self._pool, known)
         entries = [run.entry, *_C.step_entries(self.step)][:_MOST_RECORDINGS]
         _C.set_step_entries(self.step, entries)
         self._listed = [pair for pair in self._listed if any(pair[0].entry is e for e in entries)]

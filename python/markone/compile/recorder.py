@@ -76,7 +76,9 @@ class Recorder:
     def __init__(self) -> None:
         self.leaves: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.modules: dict[int, tuple[Any, bool]] = {}
-        self.actions: list[tuple[int, Callable[[], Any]]] = []
+        # What Python does before which call; where it says False, it goes on with the last number.
+        self.actions: list[tuple[int, Callable[[], Any], int]] = []
+        self.discard = False
 
     def note_gradient(self, tensor: Tensor) -> None:
         if id(tensor) not in self.leaves and tensor._grad_fn is None:
@@ -87,7 +89,18 @@ class Recorder:
             self.modules.setdefault(id(part), (part, part.training))
 
     def note_action(self, action: Callable[[], Any]) -> None:
-        self.actions.append((_C.recorded_calls(), action))
+        self.actions.append((_C.recorded_calls(), action, -1))
+
+    def begin_branch(self, condition: Callable[[], bool]) -> None:
+        self.actions.append((_C.recorded_calls(), condition, -2))
+
+    def end_branch(self) -> None:
+        """Ends the branch that began last."""
+        for i in range(len(self.actions) - 1, -1, -1):
+            begin, condition, end = self.actions[i]
+            if end == -2:
+                self.actions[i] = (begin, condition, _C.recorded_calls())
+                return
 
 
 class Leaf(NamedTuple):

@@ -35,14 +35,26 @@ def _filled(shape: tuple[int, ...], dtype: Any, value: float) -> Tensor:
     return Tensor(array)
 
 
+def _moves(before: Any, now: Any) -> bool:
+    """The momentum, or the first beta, is another number and all else is the same."""
+    if isinstance(before, tuple):
+        return isinstance(now, tuple) and before[1:] == now[1:] and bool(before[0]) == bool(now[0])
+    return bool(before) == bool(now)
+
+
 class ParamGroup(dict[str, Any]):
-    """A parameter group: a dict whose 'lr' is also kept in a one-element float64 array (`lr_array`)."""
+    """A parameter group: a dict whose 'lr' is also kept in a one-element float64 array, `lr_array`, and so is
+    what some schedules move, 'momentum' or the first of 'betas': `momentum_array`."""
 
     lr_array: Any
+    momentum_array: Any
+    # Whether the optimiser's step reads the momentum there; else it is a constant of a recording.
+    reads_array = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
         self.lr_array = _C.empty((1,), _C.float64)
+        self.momentum_array = _C.empty((1,), _C.float64)
         self.update(*args, **kwargs)
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -50,9 +62,21 @@ class ParamGroup(dict[str, Any]):
             if isinstance(value, Tensor):
                 value = value.item()
             _C.fill(self.lr_array, float(value))
+        elif key in ("momentum", "betas"):
+            if not (self.reads_array and key in self and _moves(self[key], value)):
+                parameters_changed()
+            number = value[0] if isinstance(value, (tuple, list)) else value
+            if isinstance(number, (int, float)):
+                _C.fill(self.momentum_array, float(number))
         elif key not in self or self[key] is not value:
             parameters_changed()  # what a step reads as a number is a constant of its recording
         super().__setitem__(key, value)
+
+    @property
+    def moving(self) -> tuple[str, Any]:
+        """The option of the native rule that is read from `momentum_array`, if there is one."""
+        name = "beta1" if "betas" in self else "momentum" if "momentum" in self else ""
+        return name, self.momentum_array if name else None
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         for key, value in dict(*args, **kwargs).items():
@@ -184,6 +208,7 @@ class Optimizer:
     def _build_runs(self, index: int) -> None:
         """Makes the state of a group's parameters that want gradients: it is there before any step."""
         group = self.param_groups[index]
+        group.reads_array = type(self)._step_run is Optimizer._step_run
         runs = self._runs[index] = []
         parameters_changed()
         by_kind: dict[Any, list[Tensor]] = {}
@@ -304,6 +329,7 @@ class Optimizer:
             run.step_array,
             run.carried,
             self._options(group),
+            *group.moving,
         )
 
     def _grad_of(self, p: Tensor) -> Tensor:

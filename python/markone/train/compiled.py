@@ -11,10 +11,13 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from markone import float64, zeros
+from markone._C import CompiledStep
+from markone._context import host_action, unrecorded
 from markone.autograd import no_grad
 from markone.compile import CompileError, compile
 from markone.train import random_state
-from markone.train.nan_guard import bad_gradient
+from markone.train.nan_guard import bad_gradient, smallest_early
 from markone.train.precision import numbers
 
 if TYPE_CHECKING:
@@ -40,17 +43,17 @@ class CompiledSteps:
         self._gradients.controller.before_recording = self._keep_state
         self._kept: list[Any] = []
         self._replays = 0
-        self.updates = wanted and kind.update is base.update and not trainer.scalers
+        self._seen: dict[str, Any] = {}  # by the optimiser's name
+        self.updates = wanted and kind.update is base.update
         self.evaluates = wanted and kind.eval_step is base.eval_step and trainer._eval_step is None
         self.trains = False
         if not wanted:
             return
         if trainer._step is not None:
-            self._refuse("a step of one's own gives numbers")
+            if type(trainer._step) is not CompiledStep:
+                self._refuse("it is one of your own; pass step=mo.compile(step)")
         elif any(getattr(kind, n) is not getattr(base, n) for n in ("train_step", "minimize", "backward")):
             self._refuse(f"{kind.__name__} overrides train_step, minimize or backward")
-        elif trainer.scalers:
-            self._refuse("a GradScaler looks at the gradients")
         else:
             self.trains = True
 
@@ -122,8 +125,10 @@ class CompiledSteps:
             loss = sum(list(loss.values())[1:], start=next(iter(loss.values())))
         factor = 1.0 / trainer.accumulate
         scaled = loss if factor == 1.0 else loss * factor
-        scaled.backward()
-        probe = trainer._probe if trainer.check_finite else None
+        scaler = next(iter(trainer.scalers.values()), None)
+        (scaled if scaler is None else scaler.scale(scaled)).backward()
+        # With a scaler a step whose gradients overflow is left out.
+        probe = trainer._probe if trainer.check_finite and scaler is None else None
         watched = None if probe is None or probe.grad is None else probe.grad.sum()
         return scaled, terms, watched, output if trainer.metrics else None
 
@@ -161,6 +166,42 @@ class CompiledSteps:
 
     def _cannot(self) -> None:
         raise CompileError(f"{self.reason}; make the Trainer with compile=False")
+
+    # -- a step of one's own that is compiled
+
+    def backward(self, loss: Any, inputs: Any, name: str) -> Any:
+        """`Trainer.backward` while it is recorded: a replay looks at the loss, and at the sum of the first
+        layer's gradient, before it goes on to the update. Gives the loss as a tensor."""
+        trainer = self.trainer
+        if trainer.accumulate > 1:
+            raise CompileError("Trainer: with accumulate the calls of a step of your own are not all alike")
+        if not trainer.check_finite:
+            loss.backward(inputs=inputs)
+            return loss.detach()
+        seen = self._seen.get(name)
+        if seen is None:
+            with unrecorded():
+                seen = self._seen[name] = zeros(2, dtype=float64)
+        seen[0] = loss.detach()
+        loss.backward(inputs=inputs)
+        probe = trainer._probe if inputs is None else smallest_early(inputs)
+        if probe is None or probe.grad is None or trainer.scalers:
+            seen[1] = 0.0
+        else:
+            seen[1] = probe.grad.sum()
+        self._look_at(name)
+        return loss.detach()
+
+    @host_action
+    def _look_at(self, name: str) -> None:
+        value, probe = self._seen[name].tolist()
+        if not math.isfinite(value):
+            raise self.trainer._non_finite(f"the loss{name} is {value}")
+        bad = None if math.isfinite(probe) else bad_gradient(self.trainer.model)
+        if bad is not None:
+            raise self.trainer._non_finite(
+                f"the loss{name} is {value:.6g} but the gradient of '{bad}' is not finite"
+            )
 
     # -- validation
 

@@ -9,7 +9,10 @@ from typing import Any
 import markone as mo
 from markone import amp
 
-__all__ = ["add_figures", "autocast", "numbers"]
+__all__ = ["UNSCALED", "add_figures", "autocast", "numbers"]
+
+# Of what is not float16.
+UNSCALED = amp.GradScaler(enabled=False)
 
 
 def autocast(precision: str) -> AbstractContextManager[Any]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
+from markone import _C
 from markone.amp import GradScaler
 from markone.autograd import no_grad
 from markone.nn.containers import ModuleDict
@@ -33,7 +34,7 @@ from markone.train.nan_guard import (
     explain_non_finite,
     smallest_early,
 )
-from markone.train.precision import add_figures, autocast, numbers
+from markone.train.precision import UNSCALED, add_figures, autocast, numbers
 
 __all__ = ["Interrupted", "Trainer"]
 
@@ -172,7 +173,8 @@ class Trainer:
         Returns the figures to average over the epoch, by name; each has its column (`train_<name>`).
         """
         if self._step is not None:
-            return self._step(self, batch)
+            step = getattr(self._step, "__wrapped__", self._step) if self._explaining else self._step
+            return step(self, batch)
         if self.compiled.trains and not self._explaining:
             figures = self.compiled.train_step(batch)
             if figures is not None:
@@ -226,11 +228,11 @@ class Trainer:
             chosen.zero_grad()
         inputs = [p for group in chosen.param_groups for p in group["params"]] if self._several else None
         whose = f" of '{name}'" if self._several else ""
-        factor = self.scalers[name].get_scale() if self.scalers else 1.0
-        factor /= self.accumulate
-        value = self.backward(loss if factor == 1.0 else loss * factor, inputs, whose) / factor
+        small = loss if self.accumulate == 1 else loss * (1.0 / self.accumulate)
+        scaler = self.scalers.get(name, UNSCALED)
+        value = self.backward(scaler.scale(small), inputs, whose)
         self._count_gathered(name)
-        return value
+        return loss.detach() if _C.is_recording() else value * self.accumulate / scaler.get_scale()
 
     def _count_gathered(self, name: str) -> None:
         self._gathered[name] += 1
@@ -283,6 +285,8 @@ class Trainer:
 
     def backward(self, loss: Any, inputs: Any = None, name: str = "") -> float:
         """`loss.backward(inputs=inputs)` with the checks of `check_finite`; returns the loss as a number."""
+        if _C.is_recording():
+            return self.compiled.backward(loss, inputs, name)
         value: float = loss.item()
         if not self.check_finite or self._explaining:
             loss.backward(inputs=inputs)

@@ -324,6 +324,36 @@ void packed_chunk(void* context, int64_t chunk, int slot) {
   }
 }
 
+// Where the block of B from (l0, col0) on is, packed beforehand: blocks of columns, in each blocks of K.
+template <class T>
+MO_INLINE T* packed_block(const void* b, int64_t k, int64_t l0, int64_t col0, int64_t cols) {
+  return static_cast<T*>(const_cast<void*>(b)) + col0 * k + l0 * parts(cols, kTileCols<T>) * kTileCols<T>;
+}
+
+// Calls f for each block of columns and K, with its place in `p`.
+template <class T, class F>
+void for_blocks(Packed<T>& p, const F& f) {
+  for (p.col0 = 0; p.col0 < p.args->n; p.col0 += kGemmMaxColumns) {
+    p.cols = smaller(kGemmMaxColumns, p.args->n - p.col0);
+    p.l0 = 0;
+    do {
+      p.depth = smaller(kPackedDepth<T>, p.args->k - p.l0);
+      f();
+      p.l0 += p.depth;
+    } while (p.l0 < p.args->k);
+  }
+}
+
+template <class T>
+void gemm_pack(const GemmArgs* args, const Run* run) {
+  static_assert(kGemmMaxColumns % kTileCols<T> == 0 && kGemmMaxPanel % kTileCols<T> == 0);
+  Packed<T> p{args, run, Item<T>(*args, 0), nullptr};
+  for_blocks(p, [&] {
+    p.b = packed_block<T>(args->c, args->k, p.l0, p.col0, p.cols);
+    run->parallel(run, parts(p.cols, kTileCols<T> * kPanelsAChunk), pack_chunk<T>, &p);
+  });
+}
+
 template <class T>
 void gemm_packed(const GemmArgs* args, const Run* run) {
   Run limited = *run;
@@ -336,18 +366,15 @@ void gemm_packed(const GemmArgs* args, const Run* run) {
     p.row_parts = parts(args->m, kBlockRows);
     p.row_size = parts(parts(args->m, p.row_parts), kTileRows) * kTileRows;
     p.row_parts = parts(args->m, p.row_size);
-    for (p.col0 = 0; p.col0 < args->n; p.col0 += kGemmMaxColumns) {
-      p.cols = smaller(kGemmMaxColumns, args->n - p.col0);
-      p.col_size = kChunkColumns;
+    p.col_size = kChunkColumns;
+    for_blocks(p, [&] {
       p.col_parts = parts(p.cols, p.col_size);
-      p.l0 = 0;
-      do {
-        p.depth = smaller(kPackedDepth<T>, args->k - p.l0);
+      if (args->packed_b)
+        p.b = packed_block<T>(args->b, args->k, p.l0, p.col0, p.cols);
+      else
         run->parallel(&limited, parts(p.cols, kTileCols<T> * kPanelsAChunk), pack_chunk<T>, &p);
-        run->parallel(&limited, p.row_parts * p.col_parts, packed_chunk<T>, &p);
-        p.l0 += p.depth;
-      } while (p.l0 < args->k);
-    }
+      run->parallel(&limited, p.row_parts * p.col_parts, packed_chunk<T>, &p);
+    });
   }
 }
 
@@ -362,6 +389,8 @@ void fill_gemm(GemmKernels* table) {
   table->gemm_direct[kF64] = {gemm_direct<double>, MO_KERNEL_NAME("gemm_direct_f64")};
   table->gemm_packed[kF32] = {gemm_packed<float>, MO_KERNEL_NAME("gemm_packed_f32")};
   table->gemm_packed[kF64] = {gemm_packed<double>, MO_KERNEL_NAME("gemm_packed_f64")};
+  table->gemm_pack[kF32] = {gemm_pack<float>, MO_KERNEL_NAME("gemm_pack_f32")};
+  table->gemm_pack[kF64] = {gemm_pack<double>, MO_KERNEL_NAME("gemm_pack_f64")};
 }
 
 }  // namespace markone::MARKONE_ISA

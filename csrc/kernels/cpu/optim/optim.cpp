@@ -66,13 +66,14 @@ void run_chunk(void* context, int64_t chunk, int) {
 
 template <class Rule>
 void step(const OptimArgs* args, const Run* run) {
+  const OptimArgs now = options_now(*args);
   Step s{};
-  s.args = args;
+  s.args = &now;
   s.items = reinterpret_cast<const OptimItem*>(reinterpret_cast<const char*>(args) + kOptimItemsAt);
   s.chunk_ends = reinterpret_cast<const int64_t*>(s.items + args->count);
   s.lr = *args->lr;
   s.count = *args->step + 1;
-  s.keep = 1.0 - s.lr * args->weight_decay;
+  s.keep = 1.0 - s.lr * now.weight_decay;
   Rule::prepare(&s);
   *args->step = s.count;
   run->parallel(run, args->chunks, run_chunk<Rule>, &s);
