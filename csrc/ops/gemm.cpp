@@ -277,7 +277,8 @@ Array linear(const Array& x, const Array& weight, const Array& bias) {
   const Array out = Array::empty(op, shape, dtype, x.device());
   const bool vector = x.ndim() == 1;
   product(op, vector ? out.unsqueeze(0) : out, matrix_a(cast(op, x, dtype)),
-          cast(op, weight, dtype).transpose(0, 1), bias ? prepared(op, bias, dtype) : Array(), false, false, true);
+          cast(op, weight, dtype).transpose(0, 1), bias ? prepared(op, bias, dtype) : Array(), false, false,
+          true);
   return cast(op, out, x.dtype());
 }
 

@@ -200,9 +200,9 @@ class Controller:
         Gives what was made and what stays, by the storage of the first.
         """
         made: list[Any] = [leaf.after._array for leaf in kept]  # type: ignore[union-attr]
-        homes = [self._home_of(entry, leaf, array) for leaf, array in zip(kept, made, strict=True)]
-        fresh = iter(_C.moved_out([a for a, home in zip(made, homes, strict=True) if home is None]))
-        homes = [Tensor(next(fresh)) if home is None else home for home in homes]
+        known = [self._home_of(entry, leaf, array) for leaf, array in zip(kept, made, strict=True)]
+        fresh = iter(_C.moved_out([a for a, home in zip(made, known, strict=True) if home is None]))
+        homes = [Tensor(next(fresh)) if home is None else home for home in known]
         persistent: dict[int, tuple[Tensor, Tensor]] = {}
         for leaf, array, gradient in zip(kept, made, homes, strict=True):
             after: Any = leaf.after

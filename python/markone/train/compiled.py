@@ -50,7 +50,7 @@ class CompiledSteps:
         if not wanted:
             return
         if trainer._step is not None:
-            if type(trainer._step) is not CompiledStep:
+            if not isinstance(trainer._step, CompiledStep):
                 self._refuse("it is one of your own; pass step=mo.compile(step)")
         elif any(getattr(kind, n) is not getattr(base, n) for n in ("train_step", "minimize", "backward")):
             self._refuse(f"{kind.__name__} overrides train_step, minimize or backward")
@@ -103,11 +103,7 @@ class CompiledSteps:
             if not math.isfinite(value):
                 raise trainer._non_finite(f"the loss is {value}")
             if probe is not None and not math.isfinite(probe.item()):
-                bad = bad_gradient(trainer.model)
-                if bad is not None:
-                    raise trainer._non_finite(
-                        f"the loss is {value:.6g} but the gradient of '{bad}' is not finite"
-                    )
+                self.blame(value, "")
         trainer._count_gathered(name)
         for metric in trainer.metrics:
             metric.update(output, target)
@@ -197,7 +193,12 @@ class CompiledSteps:
         value, probe = self._seen[name].tolist()
         if not math.isfinite(value):
             raise self.trainer._non_finite(f"the loss{name} is {value}")
-        bad = None if math.isfinite(probe) else bad_gradient(self.trainer.model)
+        if not math.isfinite(probe):
+            self.blame(value, name)
+
+    def blame(self, value: float, name: str) -> None:
+        """Raises where a gradient is not finite, and says which."""
+        bad = bad_gradient(self.trainer.model)
         if bad is not None:
             raise self.trainer._non_finite(
                 f"the loss{name} is {value:.6g} but the gradient of '{bad}' is not finite"

@@ -30,7 +30,6 @@ from markone.train.metrics import Metric
 from markone.train.nan_guard import (
     NonFiniteError,
     StepRepeatedError,
-    bad_gradient,
     explain_non_finite,
     smallest_early,
 )
@@ -301,11 +300,7 @@ class Trainer:
         # What goes wrong in any layer's backward reaches the first layer, so one small sum watches them all.
         probe = self._probe if inputs is None else smallest_early(inputs)
         if probe is not None and probe.grad is not None and not math.isfinite(probe.grad.sum().item()):
-            bad = bad_gradient(self.model)
-            if bad is not None:
-                raise self._non_finite(
-                    f"the loss{name} is {value:.6g} but the gradient of '{bad}' is not finite"
-                )
+            self.compiled.blame(value, name)
         return value
 
     def batch_size(self, batch: Any) -> int:
