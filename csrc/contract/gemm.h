@@ -38,17 +38,13 @@ struct GemmArgs {
 // first to the last.
 inline constexpr int64_t kDotBlock = 32768;
 
-inline int64_t gemm_packed_size(int64_t n, int64_t k) {
-  return (n + kGemmMaxPanel - 1) / kGemmMaxPanel * kGemmMaxPanel * k;
-}
-
 struct GemmKernels {
   // Two contiguous vectors.
   Entry<GemmArgs> gemm_dot[kDTypeCount];
   // Matrix multiplication: straight from A and B (small, skinny), packed into panels, plain loops.
   Entry<GemmArgs> gemm_direct[kDTypeCount];
   Entry<GemmArgs> gemm_packed[kDTypeCount];
-  // Writes B to c, contiguous, as gemm_packed reads it: gemm_packed_size(n, k) numbers.
+  // Writes B to c, contiguous, as gemm_packed reads it: n rounded up to kGemmMaxPanel times k numbers.
   Entry<GemmArgs> gemm_pack[kDTypeCount];
   Entry<GemmArgs> gemm_ref[kDTypeCount];
 };

@@ -69,13 +69,6 @@ struct OptimArgs {
 constexpr int64_t kOptimItemsAt = sizeof(OptimArgs);
 static_assert(sizeof(OptimArgs) % 8 == 0 && sizeof(OptimItem) % 8 == 0);
 
-// The options of this call.
-inline OptimArgs options_now(const OptimArgs& args) {
-  OptimArgs now = args;
-  if (args.moving) *reinterpret_cast<double*>(reinterpret_cast<char*>(&now) + args.moving_at) = *args.moving;
-  return now;
-}
-
 struct OptimKernels {
   Entry<OptimArgs> optim[kOptimCount];
 };

@@ -12,6 +12,13 @@ struct Element {
   double state[kOptimStates];
 };
 
+// The options of this call.
+OptimArgs options_now(const OptimArgs& args) {
+  OptimArgs now = args;
+  if (args.moving) *reinterpret_cast<double*>(reinterpret_cast<char*>(&now) + args.moving_at) = *args.moving;
+  return now;
+}
+
 struct Step : OptimArgs {
   double rate, t;    // the learning rate; 1 at the first step
   double before[2];  // what was carried

@@ -11,11 +11,12 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from markone import float64, zeros
+from markone import _C
 from markone._C import CompiledStep
 from markone._context import host_action, unrecorded
 from markone.autograd import no_grad
 from markone.compile import CompileError, compile
+from markone.tensor import Tensor
 from markone.train import random_state
 from markone.train.nan_guard import bad_gradient, smallest_early
 from markone.train.precision import numbers
@@ -177,7 +178,7 @@ class CompiledSteps:
         seen = self._seen.get(name)
         if seen is None:
             with unrecorded():
-                seen = self._seen[name] = zeros(2, dtype=float64)
+                seen = self._seen[name] = Tensor(_C.full((2,), _C.float64, 0.0))
         seen[0] = loss.detach()
         loss.backward(inputs=inputs)
         probe = trainer._probe if inputs is None else smallest_early(inputs)

@@ -21,6 +21,13 @@ struct Step {
   bool yes;             // sgd, rprop: the first step; radam: the variance is known well enough
 };
 
+// The options of this call.
+MO_INLINE OptimArgs options_now(const OptimArgs& args) {
+  OptimArgs now = args;
+  if (args.moving) *reinterpret_cast<double*>(reinterpret_cast<char*>(&now) + args.moving_at) = *args.moving;
+  return now;
+}
+
 // x to a whole power by squaring, in a fixed order.
 MO_INLINE double power(double x, int64_t n) {
   double out = 1.0;
