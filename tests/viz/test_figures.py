@@ -82,3 +82,14 @@ def test_importing_viz_loads_no_matplotlib_and_drawing_no_pyplot():
         "viz.confusion_table([[1]]); assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_animation_is_saved_as_a_gif(tmp_path) -> None:
+    figure = viz.figure.new_figure(2, 2)
+    axes = figure.subplots()
+    animation = viz.decision.Animation(figure, 3, lambda i: axes.set_title(str(i)))
+    viz.save(animation, tmp_path / "frames.gif")
+    with pytest.importorskip("PIL.Image").open(tmp_path / "frames.gif") as image:
+        assert image.format == "GIF" and image.n_frames == 3
+    with pytest.raises(ValueError, match="written as .gif"):
+        viz.save(animation, tmp_path / "frames.png")

@@ -35,6 +35,12 @@ class Animation:
     def __init__(self, figure: Figure, frames: int, draw: Callable[[int], None]) -> None:
         self.figure, self.frames, self.draw = figure, frames, draw
 
+    def savefig(self, path: str | os.PathLike[str], dpi: int = 80) -> None:
+        """What a figure's does, so that `viz.save` takes both: writes a GIF, ValueError for another ending."""
+        if Path(path).suffix.lower() != ".gif":
+            raise ValueError(f"save: an animation is written as .gif, got '{path}'")
+        self.save_gif(path, dpi=dpi)
+
     def save_gif(self, path: str | os.PathLike[str], milliseconds: int = 250, dpi: int = 80) -> None:
         """Writes a GIF that loops; the last frame stays longer."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -47,5 +47,5 @@ def style(axes: Axes, grid: str = "y") -> None:
 
 
 def save(figure: Any, path: str | os.PathLike[str], dpi: int = 150) -> None:
-    """Writes the figure to `path`; its ending says which format."""
+    """Writes the figure to `path`; its ending says which format. An Animation is written as a GIF."""
     figure.savefig(Path(path), dpi=dpi)
