@@ -36,7 +36,7 @@ class Animation:
         self.figure, self.frames, self.draw = figure, frames, draw
 
     def savefig(self, path: str | os.PathLike[str], dpi: int = 80) -> None:
-        """What a figure's does, so that `viz.save` takes both: writes a GIF, ValueError for another ending."""
+        """As a figure has it, for `viz.save`: writes a GIF; ValueError for another ending."""
         if Path(path).suffix.lower() != ".gif":
             raise ValueError(f"save: an animation is written as .gif, got '{path}'")
         self.save_gif(path, dpi=dpi)
