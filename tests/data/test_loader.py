@@ -178,6 +178,7 @@ class Slow(data.Dataset):
         time.sleep(0.05)
         return mo.ones(2)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may ignore it
 loader = data.DataLoader(Slow(), num_workers=2)
 threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 try:
