@@ -44,7 +44,7 @@ struct GemmKernels {
   // Matrix multiplication: straight from A and B (small, skinny), packed into panels, plain loops.
   Entry<GemmArgs> gemm_direct[kDTypeCount];
   Entry<GemmArgs> gemm_packed[kDTypeCount];
-  // Writes B to c, contiguous, as gemm_packed reads it: n rounded up to kGemmMaxPanel times k numbers.
+  // Writes B to c, contiguous, as gemm_packed reads it: at most (n + kGemmMaxPanel) * k numbers.
   Entry<GemmArgs> gemm_pack[kDTypeCount];
   Entry<GemmArgs> gemm_ref[kDTypeCount];
 };

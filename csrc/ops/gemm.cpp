@@ -66,9 +66,7 @@ Chooser<Problem, GemmArgs, std::size(kList)>& chooser() {
 // With fewer rows B is read once, as fast as memory gives it, packed or not.
 constexpr int64_t kFewestPackedRows = 5;
 
-int64_t gemm_packed_size(int64_t n, int64_t k) {
-  return (n + kGemmMaxPanel - 1) / kGemmMaxPanel * kGemmMaxPanel * k;
-}
+int64_t gemm_packed_size(int64_t n, int64_t k) { return (n + kGemmMaxPanel) * k; }
 
 template <DType kType>
 constexpr Prepack kPrepack = {

@@ -346,7 +346,7 @@ void for_blocks(Packed<T>& p, const F& f) {
 
 template <class T>
 void gemm_pack(const GemmArgs* args, const Run* run) {
-  static_assert(kGemmMaxColumns % kTileCols<T> == 0 && kGemmMaxPanel % kTileCols<T> == 0);
+  static_assert(kGemmMaxColumns % kTileCols<T> == 0 && kTileCols<T> <= kGemmMaxPanel);
   Packed<T> p{args, run, Item<T>(*args, 0), nullptr};
   for_blocks(p, [&] {
     p.b = packed_block<T>(args->c, args->k, p.l0, p.col0, p.cols);
