@@ -23,13 +23,15 @@ void bind_profile(py::module_& m) {
             plan = py::make_tuple(e.plan->implementation, py::tuple(refused));
           }
           out[i] = py::make_tuple(e.op, e.kernel, plan, e.begin, e.end, e.flops, e.read_bytes,
-                                  e.written_bytes, e.thread, e.threads, e.in_place);
+                                  e.written_bytes, e.thread, e.threads, e.in_place, e.weight);
         }
         return out;
       },
       "Ends the profile. A tuple a call: operation, kernel, (implementation, ((refused, reason), ..)) or "
       "None, "
-      "begin and end in nanoseconds, flops, bytes read, bytes written, thread, threads, whether in place.");
+      "begin and end in nanoseconds, flops, bytes read, bytes written, thread, threads, whether in place, "
+      "the "
+      "calls that it stands for.");
 }
 
 }  // namespace markone::bind

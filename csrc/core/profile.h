@@ -14,6 +14,7 @@ struct ProfileEvent {
   const char* kernel;
   const Plan* plan;    // null where the operation has no list of implementations
   int64_t begin, end;  // nanoseconds since the profile began
+  int32_t weight;      // how many calls it stands for: a short replay's kernels are not timed every time
   double flops;
   int64_t read_bytes, written_bytes;
   int32_t thread;   // of the caller, counted from 0 as they come
@@ -30,13 +31,14 @@ class Profile {
   // on.
   static std::vector<ProfileEvent> end();
 
-  // Times a call from its construction to its destruction, where a profile is on.
+  // Times a call from its construction to its destruction, where its weight is not 0.
   class Timer {
    public:
-    Timer(const Call& call, int threads) : call_(call), threads_(threads), begin_(on() ? now() : -1) {}
+    Timer(const Call& call, int threads, int32_t weight)
+        : call_(call), threads_(threads), weight_(weight), begin_(weight ? now() : 0) {}
     ~Timer() {
-      if (begin_ >= 0) [[unlikely]]
-        record(call_, threads_, begin_, now());
+      if (weight_) [[unlikely]]
+        record(call_, threads_, weight_, begin_, now());
     }
     Timer(const Timer&) = delete;
     Timer& operator=(const Timer&) = delete;
@@ -44,12 +46,32 @@ class Profile {
    private:
     const Call& call_;
     int threads_;
+    int32_t weight_;
     int64_t begin_;
+  };
+
+  // Which replays of a program have their kernels timed: all, or as few as keep the timing below 2 % of them.
+  class Sampler {
+   public:
+    void next() { weight_ = on() ? choose() : 0; }
+    // Of the replay that runs now; 0 where it is not timed.
+    int32_t weight() const { return weight_; }
+    int64_t begin() const { return weight_ ? now() : 0; }
+    void took(size_t kernels, int64_t begin) {
+      if (weight_) [[unlikely]]
+        adapt(kernels, begin);
+    }
+
+   private:
+    int32_t choose();
+    void adapt(size_t kernels, int64_t begin);
+    int64_t profile_ = -1;  // that the counts are of
+    int32_t weight_ = 0, seen_ = 0, since_ = 0, period_ = 1;
   };
 
  private:
   static int64_t now();
-  static void record(const Call& call, int threads, int64_t begin, int64_t end) noexcept;
+  static void record(const Call& call, int threads, int32_t weight, int64_t begin, int64_t end) noexcept;
   static std::atomic<bool> on_;
 };
 

@@ -43,7 +43,7 @@ void run_chunks(const Run* run, int64_t chunks, ChunkFn body, void* context) {
 
 void execute(const Call& call, int threads, Owner* owner) {
   const Run run{run_chunks, report_value, thread_scratch(call.op, call.scratch_bytes), threads, owner};
-  const Profile::Timer timer(call, threads);
+  const Profile::Timer timer(call, threads, Profile::on());
   call.kernel.invoke(call.kernel.function, call.args, &run);
   for (size_t i = 0; i < call.access_count; ++i) {
     if (call.accesses[i].write) call.accesses[i].storage->version.fetch_add(1, std::memory_order_relaxed);

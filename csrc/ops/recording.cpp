@@ -332,10 +332,12 @@ bool Recording::run(size_t from, size_t to) {
   void* const scratch = thread_scratch("compile", scratch_bytes_);
   if (scratch != scratch_) set_scratch(scratch);
   const FlushSubnormals flush;
+  if (from == 0) sampler_.next();
+  const int64_t begin = sampler_.begin();
   for (size_t k = from; k < to; ++k) {
     const Runnable& call = runnable_[k];
     {
-      const Profile::Timer timer(*call.call, call.run.threads);
+      const Profile::Timer timer(*call.call, call.run.threads, sampler_.weight());
       call.invoke(call.function, call.args, &call.run);
     }
     if (report_->value.seen) [[unlikely]] {
@@ -343,6 +345,7 @@ bool Recording::run(size_t from, size_t to) {
       return false;
     }
   }
+  sampler_.took(to - from, begin);
   return true;
 }
 

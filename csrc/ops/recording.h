@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/profile.h"
 #include "core/stream.h"
 
 namespace markone {
@@ -217,6 +218,7 @@ class Recording {
   std::unique_ptr<Report> report_;
   double microseconds_ = 0;
   int threads_ = 0;
+  Profile::Sampler sampler_;
 };
 
 }  // namespace markone

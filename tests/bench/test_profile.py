@@ -127,6 +127,24 @@ def test_a_replayed_program_is_seen_too():
     assert y.shape == (8,)
 
 
+def test_short_replays_are_counted_whether_timed_or_not():
+    step = mo.compile(lambda x: mo.exp(x) + mo.sin(x) * 2)
+    x = mo.ones(4)
+    for _ in range(3):
+        step(x)
+
+    def calls(replays):
+        with mo.profile() as p:
+            for _ in range(replays):
+                step(x)
+        return len(p._done()), sum(row.calls for row in p.rows)
+
+    kernels = calls(1)[1]
+    assert calls(15) == (15 * kernels, 15 * kernels)
+    timed, counted = calls(5000)  # what came after the last timed one is not counted: at most 1000
+    assert timed <= counted and 4000 * kernels < counted <= 5000 * kernels
+
+
 @pytest.mark.slow  # a time, on a machine that may be busy
 def test_a_profile_costs_little():
     x = mo.ones(64, 64)
