@@ -55,15 +55,21 @@ struct MaxPool {
       }
     }
     best.store(y + j, n);
-    C offsets[V::kLanes];
-    found.store(offsets);
-    const int64_t base = rows.start * a.w + left;
-    for (int64_t i = 0; i < n; ++i) index[j + i] = base + i * kStep + static_cast<int32_t>(offsets[i]);
+    store_places<kStep>(found, rows.start * a.w + left, n, index + j);
   }
   // A vector of 2 x 2 windows without gaps: the same choice, each element read once.
-  MO_INLINE static void vector_2x2(const PoolArgs& a, const C* top, int64_t base, C* y, int64_t* index) {
-    const V t0 = V::load(top), t1 = V::load(top + V::kLanes);
-    const V b0 = V::load(top + a.w), b1 = V::load(top + a.w + V::kLanes);
+  MO_INLINE static void vector_2x2(const PoolArgs& a, const C* top, int64_t base, int64_t n, C* y,
+                                   int64_t* index) {
+    constexpr int64_t kN = V::kLanes;
+    V t0, t1, b0, b1;
+    if (n == kN) {
+      t0 = V::load(top), t1 = V::load(top + kN), b0 = V::load(top + a.w), b1 = V::load(top + a.w + kN);
+    } else {
+      const int64_t first = 2 * n < kN ? 2 * n : kN, rest = 2 * n - first;
+      const C* const next = rest > 0 ? top + kN : top;  // stays inside
+      t0 = V::load(top, first), t1 = V::load(next, rest);
+      b0 = V::load(top + a.w, first), b1 = V::load(next + a.w, rest);
+    }
     const V taps[3] = {odds(t0, t1), evens(b0, b1), odds(b0, b1)};
     const V places[3] = {V(1), V(static_cast<C>(a.w)), V(static_cast<C>(a.w + 1))};
     V best = evens(t0, t1), found(0);
@@ -72,10 +78,8 @@ struct MaxPool {
       found = where(take, places[k], found);
       best = where(take, taps[k], best);
     }
-    best.store(y);
-    C offsets[V::kLanes];
-    found.store(offsets);
-    for (int64_t i = 0; i < V::kLanes; ++i) index[i] = base + 2 * i + static_cast<int32_t>(offsets[i]);
+    best.store(y, n);
+    store_places<2>(found, base, n, index);
   }
   template <int kStep>
   void row_with_indices(const C* x, const Taps& rows, C* y, int64_t* index) const {
@@ -83,9 +87,9 @@ struct MaxPool {
     for (int64_t j = 0; j < inside_first; ++j) one(args, x, rows, j, y + j, index + j);
     const int64_t reach = (args.kernel_w - 1) * args.dilation_w + kStep * V::kLanes;
     int64_t j = inside_first;
-    for (; pairs && rows.last - rows.first == 2 && j + V::kLanes <= inside_last; j += V::kLanes) {
-      const int64_t base = rows.start * args.w + 2 * j;
-      vector_2x2(args, x + base, base, y + j, index + j);
+    for (; pairs && rows.last - rows.first == 2 && j < inside_last; j += V::kLanes) {
+      const int64_t base = rows.start * args.w + 2 * j, left = inside_last - j;
+      vector_2x2(args, x + base, base, left < V::kLanes ? left : V::kLanes, y + j, index + j);
     }
     for (; j + V::kLanes <= inside_last && j * kStep - args.pad_w + reach <= args.w; j += V::kLanes)
       vector<kStep>(args, x, rows, j, V::kLanes, true, y, index);

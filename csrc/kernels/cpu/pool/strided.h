@@ -72,6 +72,28 @@ MO_INLINE V load_full(const C* p) {
     return evens(V::load(p), V::load(p + V::kLanes));
 }
 
+// index[i] = base + i * kStep + places[i], the first n; the places are whole numbers below 2^24.
+template <int kStep, class V>
+MO_INLINE void store_places(V places, int64_t base, int64_t n, int64_t* index) {
+  typename V::Scalar offsets[V::kLanes];
+  places.store(offsets);
+  for (int64_t i = 0; i < n; ++i) index[i] = base + i * kStep + static_cast<int32_t>(offsets[i]);
+}
+#if defined(MARKONE_ISA_avx512)
+template <int kStep>
+MO_INLINE void store_places(VecF places, int64_t base, int64_t n, int64_t* index) {
+  const __m512i ramp = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i at =
+      _mm512_add_epi32(_mm512_cvttps_epi32(places.v), _mm512_mullo_epi32(ramp, _mm512_set1_epi32(kStep)));
+  const __m512i from = _mm512_set1_epi64(base);
+  const __mmask16 mask = VecF::first(n);
+  _mm512_mask_storeu_epi64(index, static_cast<__mmask8>(mask),
+                           _mm512_add_epi64(from, _mm512_cvtepi32_epi64(_mm512_castsi512_si256(at))));
+  _mm512_mask_storeu_epi64(index + 8, static_cast<__mmask8>(mask >> 8),
+                           _mm512_add_epi64(from, _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(at, 1))));
+}
+#endif
+
 // A row of 2 x 2 windows beside each other: y = finish(join of the four, j) for outputs [0, n), each element
 // read once.
 template <class V, class C, class Join, class Finish>
