@@ -25,6 +25,8 @@ struct ConvTiling {
   // Where positive, the inputs of the outputs of so many images are copied side by side for each tap, so that
   // no column of the product is wasted; rows of it are `columns` numbers apart.
   int64_t images, columns;
+  // Output channels are the lanes of a vector and not the rows of a tile: no gap between rows of outputs.
+  bool lanes;
   // Winograd: tiles a chunk, and into how many the output channels are cut; rows and depth are whole vectors.
   int64_t tiles, groups;
   // Scratch, in bytes: a table of offsets and packed weights (or partial sums), then so much for each of

@@ -25,6 +25,10 @@ constexpr double kRowStore = 16;
 constexpr int64_t kScatteredDepth = 1024, kScatteredColumns = 128;
 // The columns of the micro-kernel of AVX-512; fewer elsewhere.
 constexpr int64_t kPanelColumns = 32;
+// Output channels as lanes: turning and storing an output costs as much as so many multiplications, and fewer
+// outputs beside each other wait for the adder.
+constexpr double kTurnCost = 16;
+constexpr int64_t kFewestPixels = 7;
 // The weight gradient: outputs whose packed gradient, one vector or two each, stays in the first cache.
 constexpr int64_t kGradPositions = 512, kGradDepth = 256;
 // So many chunks at least, where the parts of the sum may be cut freely, and not more memory than this.
@@ -169,13 +173,19 @@ int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
       balanced(h.out, std::max<int64_t>(std::min<int64_t>(4 + reach, 64), kTileBytes / row_bytes - reach));
   // Columns as they lie, those between rows and past the end too, or copied side by side.
   t.images = t.columns = 0;
+  t.lanes = false;
   if (image.rows > kFewRows && w.out <= columns) {
     const ColumnCut cut = cut_columns(image, columns);
     const double rows = static_cast<double>(t.rows);
     const int64_t tile = computed((t.tile_h - 1) * t.width + w.out);
     const double as_they_lie =
         static_cast<double>(tile) * static_cast<double>(h.out) / static_cast<double>(t.tile_h);
-    if (cut.cost * (rows + kCopyCost) < as_they_lie * rows) {
+    const double copied = cut.cost * (rows + kCopyCost) / rows;
+    const double outputs = static_cast<double>(h.out * w.out) *
+                           static_cast<double>(round_up(t.rows, kPanelColumns / 2)) / rows *
+                           (1 + kTurnCost / static_cast<double>(t.depth * taps));
+    t.lanes = !scattered && w.out >= kFewestPixels && outputs < std::min(copied, as_they_lie);
+    if (!t.lanes && copied < as_they_lie) {
       t.images = std::min(cut.images, image.batch);
       t.tile_h = cut.tile_h;
       t.columns = round_up(t.images * t.tile_h * w.out, kConvLanes) + kConvLanes;
@@ -183,8 +193,10 @@ int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
   }
   if (t.period_h) t.plane = (t.tile_h + ph.reach) * t.width + kConvSlack;
   set_table(&image, slots);
+  const int64_t packed_rows = t.rows + (t.lanes ? kConvTile : 0);
   t.shared_bytes = round_up(
-      image.groups * divide_up(image.rows, t.rows) * (t.rows * image.depth * taps + kConvSlack) * size, 64);
+      image.groups * divide_up(image.rows, t.rows) * (packed_rows * image.depth * taps + kConvSlack) * size,
+      64);
   const int64_t planes = round_up(t.depth * d.taps * t.period_h * t.period_w * t.plane, kConvLanes);
   t.slot_bytes = round_up((planes + t.depth * taps * t.columns + (t.columns ? kConvSlack : 0)) * size, 64);
   return t.table_bytes + t.shared_bytes + slots * t.slot_bytes;

@@ -2,6 +2,7 @@
 // over (channel, tap). The right side is read from the image by a table of offsets, so it is never stored.
 #include "contract/conv.h"
 
+#include "kernels/cpu/conv/lanes.h"
 #include "kernels/cpu/gemm/planes.h"
 #include "kernels/cpu/vec.h"
 
@@ -24,11 +25,6 @@ struct OffsetEdgeB {
     return Vec<T>::load(p + offset[l] + j * kLanes<T>, lanes_of<T>(cols, j));
   }
   MO_INLINE OffsetEdgeB from(int64_t l) const { return {p, offset + l, cols}; }
-};
-
-// The part of K that a tile adds: runs of `length`, `step` apart.
-struct Runs {
-  int64_t first, length, count, step;
 };
 
 // A run of a tile's columns that are outputs: columns [at, at + count) go to y + to.
@@ -132,7 +128,24 @@ struct Conv {
   T* weights;
   int64_t block_size;  // packed weights of one block, with slack
   bool dense;          // K of a weight row is contiguous
+
+  // What `rows` output channels take for each number of K.
+  MO_INLINE int64_t packed_rows(int64_t rows) const {
+    return args->image.tiling.lanes ? lanes_rows<T>(rows) : rows;
+  }
 };
+
+// Panels of output channels: heights that a tile has as rows, or widths that it has as columns.
+template <class T, class F>
+MO_INLINE void for_panels(const Conv<T>& conv, int64_t rows, const F& f) {
+  if (conv.args->image.tiling.lanes) {
+    for (int64_t start = 0; start < rows; start += kTileCols<T>)
+      f(start, smaller(kTileCols<T>, rows - start), lanes_width<T>(rows - start));
+    return;
+  }
+  const Panels panels(rows);
+  for (int64_t p = 0; p < panels.count; ++p) f(panels.start(p), panels.rows(p), panels.rows(p));
+}
 
 template <class T>
 void pack_weights(void* context, int64_t chunk, int) {
@@ -143,28 +156,27 @@ void pack_weights(void* context, int64_t chunk, int) {
   const int64_t rows = smaller(image.tiling.rows, image.rows - row0);
   const T* from = static_cast<const T*>(conv.args->weight) + chunk / conv.blocks * at.group + row0 * at.outer;
   T* to = conv.weights + chunk * conv.block_size;
-  const Panels panels(rows);
   for (int64_t c0 = 0; c0 < image.depth; c0 += image.tiling.depth) {
     const int64_t channels = smaller(image.tiling.depth, image.depth - c0), k = channels * conv.taps;
-    for (int64_t p = 0; p < panels.count; ++p) {
-      const int height = panels.rows(p);
-      const T* panel = from + panels.start(p) * at.outer + c0 * at.channel;
+    for_panels(conv, rows, [&](int64_t start, int64_t height, int64_t width) {
+      const T* panel = from + start * at.outer + c0 * at.channel;
       if (conv.dense) {
-        pack<T>(to, panel, at.outer, 1, height, k, height);
-        to += k * height;
-        continue;
+        pack<T>(to, panel, at.outer, 1, height, k, width);
+        to += k * width;
+        return;
       }
       for (int64_t c = 0; c < channels; ++c) {
         for (int64_t q = 0; q < image.d.taps; ++q) {
           for (int64_t r = 0; r < image.h.taps; ++r) {
             for (int64_t s = 0; s < image.w.taps; ++s) {
               const T* w = panel + c * at.channel + q * at.d + r * at.h + s * at.w;
-              for (int i = 0; i < height; ++i) *to++ = w[i * at.outer];
+              for (int64_t i = 0; i < height; ++i) *to++ = w[i * at.outer];
+              for (int64_t i = height; i < width; ++i) *to++ = 0;
             }
           }
         }
       }
-    }
+    });
   }
 }
 
@@ -259,6 +271,33 @@ void conv_block(const Conv<T>& conv, const T* base, const T* weights, T* y, cons
       });
     }
   }
+}
+
+// The same with output channels as lanes.
+template <class T>
+void lanes_block(const Conv<T>& conv, const T* base, const T* weights, T* y, const T* bias, int64_t k,
+                 int64_t rows, int64_t out_h, int64_t out_w, bool first, bool, Place place) {
+  const ConvImage& image = conv.args->image;
+  const ConvStrides& at = conv.args->y_at;
+  const Panels pixels(out_w);
+  for_panels(conv, rows, [&](int64_t start, int64_t channels, int64_t width) {
+    LanesOut<T> out{nullptr, at.channel, channels, !first, bias ? bias + start : nullptr};
+    for (int64_t h = 0; h < out_h; ++h) {
+      const Runs runs = runs_of(image, k / conv.taps, place.d, place.h + h, place.h + h);
+      for (int64_t p = 0; p < pixels.count; ++p) {
+        const int64_t w = pixels.start(p);
+        const PixelsA<T> a{base + h * image.tiling.width + w, conv.offsets};
+        out.y = y + start * at.channel + h * at.h + w;
+        with_rows<kTileRows>(pixels.rows(p), [&]<int kRows>() {
+          if (width == kLanes<T>)
+            lanes_tile<T, kRows, 1>(runs, a, weights, out);
+          else
+            lanes_tile<T, kRows, kTileVecs>(runs, a, weights, out);
+        });
+      }
+    }
+    weights += k * width;
+  });
 }
 
 // With one output channel or two there are no rows of weights to share an input: kHigh rows of one vector of
@@ -417,10 +456,10 @@ void conv_chunk(void* context, int64_t chunk, int slot) {
         copy_columns(conv, columns + i * out_h * out_w, input(i), k, out_h, out_w);
       multiply_columns(conv, columns, weights, y, last_bias, k, rows, images, out_h, out_w, first);
     } else {
-      const auto multiply_block = rows <= 2 ? few_rows<T> : conv_block<T>;
+      const auto multiply_block = rows <= 2 ? few_rows<T> : t.lanes ? lanes_block<T> : conv_block<T>;
       multiply_block(conv, input(0), weights, y, last_bias, k, rows, out_h, out_w, first, copied, {d0, h0});
     }
-    weights += k * rows;
+    weights += k * conv.packed_rows(rows);
     c0 += channels;
   } while (c0 < image.depth);
 }
@@ -443,7 +482,7 @@ void conv_implicit(const ConvArgs* args, const Run* run) {
                reinterpret_cast<T*>(static_cast<char*>(run->scratch) + t.table_bytes),
                0,
                false};
-  conv.block_size = t.rows * image.depth * conv.taps + kConvSlack;
+  conv.block_size = conv.packed_rows(t.rows) * image.depth * conv.taps + kConvSlack;
   conv.dense = at.w == 1 && (image.h.taps == 1 || at.h == image.w.taps) &&
                (image.d.taps == 1 || at.d == image.h.taps * image.w.taps) && at.channel == conv.taps;
   fill_offsets(image, conv.offsets);
