@@ -154,23 +154,27 @@ int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
                         w.out + (w.taps - 1) * w.dilation <= w.in && (image.x.w == 1 || w.in == 1) &&
                         (h.out == 1 || image.x.h >= w.out);
   const int64_t place_width = h.out == 1 ? std::max<int64_t>(image.x.h, w.out) : image.x.h;
-  int64_t row_bytes = 0, reach = 0;
-  if (in_place && compute_cost(place_width, taps, image.rows) <= std::min(phase, by_taps)) {
+  const auto cut_rows = [&](int64_t planes, int64_t reach) {
+    const int64_t row_bytes = t.depth * d.taps * planes * t.width * size;
+    const int64_t fewest = std::min<int64_t>(4 + reach, 64);
+    t.tile_h = balanced(h.out, std::max<int64_t>(fewest, kTileBytes / row_bytes - reach));
+  };
+  const auto read_in_place = [&] {
     t.period_h = t.period_w = t.step_h = t.step_w = t.plane = 0;
     t.width = place_width;
-    row_bytes = t.depth * d.taps * t.width * size;
-    reach = std::min(h.taps, (h.taps - 1) * h.dilation);
-  } else {
-    // A plane for each tap is read once, so it fills the first cache with what others would share.
-    if (by_taps < 0.9 * phase)
-      set_planes(&t, ph, tap, t.tile_w);
-    else
-      set_planes(&t, ph, pw, phase_width);
-    row_bytes = t.depth * d.taps * t.period_h * t.period_w * t.width * size;
-    reach = ph.reach;
-  }
-  t.tile_h =
-      balanced(h.out, std::max<int64_t>(std::min<int64_t>(4 + reach, 64), kTileBytes / row_bytes - reach));
+    cut_rows(1, std::min(h.taps, (h.taps - 1) * h.dilation));
+  };
+  const auto read_planes = [&](const AxisPlan& along, int64_t width) {
+    set_planes(&t, ph, along, width);
+    cut_rows(t.period_h * t.period_w, ph.reach);
+  };
+  // A plane for each tap is read once, so it fills the first cache with what others would share.
+  if (in_place && compute_cost(place_width, taps, image.rows) <= std::min(phase, by_taps))
+    read_in_place();
+  else if (by_taps < 0.9 * phase)
+    read_planes(tap, t.tile_w);
+  else
+    read_planes(pw, phase_width);
   // Columns as they lie, those between rows and past the end too, or copied side by side.
   t.images = t.columns = 0;
   t.lanes = false;
@@ -185,7 +189,10 @@ int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
                            static_cast<double>(round_up(t.rows, kPanelColumns / 2)) / rows *
                            (1 + kTurnCost / static_cast<double>(t.depth * taps));
     t.lanes = !scattered && w.out >= kFewestPixels && outputs < std::min(copied, as_they_lie);
-    if (!t.lanes && copied < as_they_lie) {
+    if (t.lanes) {
+      t.depth = balanced(image.depth, std::max<int64_t>(1, kScatteredDepth / taps));
+      in_place ? read_in_place() : read_planes(pw, phase_width);
+    } else if (copied < as_they_lie) {
       t.images = std::min(cut.images, image.batch);
       t.tile_h = cut.tile_h;
       t.columns = round_up(t.images * t.tile_h * w.out, kConvLanes) + kConvLanes;

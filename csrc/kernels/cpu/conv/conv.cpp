@@ -280,6 +280,11 @@ void lanes_block(const Conv<T>& conv, const T* base, const T* weights, T* y, con
   const ConvImage& image = conv.args->image;
   const ConvStrides& at = conv.args->y_at;
   const Panels pixels(out_w);
+  // Taps beside each other in the image.
+  int64_t taps = image.w.taps;
+  for (int64_t s = 1; s < image.w.taps; ++s) {
+    if (conv.offsets[s] != conv.offsets[0] + s) taps = 1;
+  }
   for_panels(conv, rows, [&](int64_t start, int64_t channels, int64_t width) {
     LanesOut<T> out{nullptr, at.channel, channels, !first, bias ? bias + start : nullptr};
     for (int64_t h = 0; h < out_h; ++h) {
@@ -289,10 +294,14 @@ void lanes_block(const Conv<T>& conv, const T* base, const T* weights, T* y, con
         const PixelsA<T> a{base + h * image.tiling.width + w, conv.offsets};
         out.y = y + start * at.channel + h * at.h + w;
         with_rows<kTileRows>(pixels.rows(p), [&]<int kRows>() {
-          if (width == kLanes<T>)
-            lanes_tile<T, kRows, 1>(runs, a, weights, out);
+          if (width > kLanes<T>)
+            lanes_tile<T, kRows, kTileVecs, 1>(runs, a, weights, out);
+          else if (taps == 5)
+            lanes_tile<T, kRows, 1, 5>(runs, a, weights, out);
+          else if (taps == 3)
+            lanes_tile<T, kRows, 1, 3>(runs, a, weights, out);
           else
-            lanes_tile<T, kRows, kTileVecs>(runs, a, weights, out);
+            lanes_tile<T, kRows, 1, 1>(runs, a, weights, out);
         });
       }
     }

@@ -25,7 +25,7 @@ template <class T>
 inline constexpr int kTileCols = kTileVecs * kLanes<T>;
 
 MO_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-MO_INLINE int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
+constexpr MO_INLINE int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 // How m rows are cut into panels of nearly equal height: few rows would wait for the latency of the adder.
 struct Panels {
