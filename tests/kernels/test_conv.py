@@ -20,7 +20,7 @@ PROBLEMS = [
     Problem(2, 1, 32, 32, 6, 5, 5),
     Problem(3, 6, 14, 14, 16, 5, 5),
     Problem(2, 16, 5, 5, 20, 5, 5),
-    # Output channels as lanes: two blocks of K, both widths of a panel, every third and fifth tap beside the last.
+    # Output channels as lanes: two blocks of K, both widths of a panel, 5 and 3 taps beside each other.
     Problem(1, 44, 9, 13, 45, 5, 5, padding=(2, 2)),
     Problem(2, 5, 9, 10, 12, 3, 3, padding=(1, 1)),
     Problem(2, 3, 14, 15, 16, 3, 3, padding=(2, 1), dilation=(2, 2)),
