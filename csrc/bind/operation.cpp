@@ -6,16 +6,15 @@ namespace markone::bind {
 namespace {
 
 PyTypeObject* operation_type = nullptr;
-PyObject *axis = nullptr, *keepdims = nullptr;  // interned, as keyword names in calls are
+PyObject* special_names[3] = {};  // interned, as keyword names in calls are
 
-bool has_numpy_name(PyObject* names) {
+bool has_special_name(PyObject* names) {
   if (!names) return false;
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i) {
     PyObject* name = PyTuple_GET_ITEM(names, i);
-    if (name == axis || name == keepdims) return true;
-    if (!PyUnicode_CHECK_INTERNED(name) &&
-        (PyUnicode_Compare(name, axis) == 0 || PyUnicode_Compare(name, keepdims) == 0)) {
-      return true;
+    for (PyObject* special : special_names) {
+      if (name == special) return true;
+      if (!PyUnicode_CHECK_INTERNED(name) && PyUnicode_Compare(name, special) == 0) return true;
     }
   }
   return false;
@@ -39,7 +38,7 @@ PyObject* call_native(const Operation& self, PyObject* const* args, size_t count
 PyObject* operation_call(PyObject* object, PyObject* const* args, size_t nargs, PyObject* names) {
   const auto& self = *reinterpret_cast<const Operation*>(object);
   if (self.careful &&
-      ((self.casts && Modes::now().autocast != Py_False) || (self.renames && has_numpy_name(names)))) {
+      ((self.casts && Modes::now().autocast != Py_False) || (self.renames && has_special_name(names)))) {
     return PyObject_Vectorcall(self.careful, args, nargs, names);
   }
   if (self.form && !names) {
@@ -125,8 +124,9 @@ py::object make_operation(const py::object& plain, Operation** made) {
 void bind_operation(py::module_& m) {
   operation_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&operation_spec));
   if (!operation_type) throw py::error_already_set();
-  axis = PyUnicode_InternFromString("axis");
-  keepdims = PyUnicode_InternFromString("keepdims");
+  special_names[0] = PyUnicode_InternFromString("axis");
+  special_names[1] = PyUnicode_InternFromString("keepdims");
+  special_names[2] = PyUnicode_InternFromString("out");
   m.attr("Operation") = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(operation_type));
   m.def(
       "guarded",
@@ -150,9 +150,8 @@ void bind_operation(py::module_& m) {
         return out;
       },
       py::arg("function"), py::arg("careful"), py::arg("casts"), py::arg("renames"),
-      "The function, and `careful` in its place while autocast is on (casts) or for a call with NumPy's "
-      "names "
-      "of arguments (renames).");
+      "The function, and `careful` in its place while autocast is on (casts) or for a call with `out` or "
+      "NumPy's names of arguments (renames).");
   bind_view_operations(m);
 }
 

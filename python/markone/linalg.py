@@ -7,6 +7,7 @@ from typing import Any
 
 from . import ops
 from ._left_out import LEFT_OUT
+from .ops import front as _front
 from .ops import matmul, matrix_power
 from .tensor import Tensor
 
@@ -131,6 +132,11 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     out = product(0, len(items) - 1)
     out = out.squeeze(0) if first else out
     return out.squeeze(-1) if last else out
+
+
+_front.install(
+    globals(), ("cross", "matrix_norm", "matrix_power", "multi_dot", "norm", "vecdot", "vector_norm")
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -54,6 +54,9 @@ def _method(name: str, function: Any, bound: bool = True) -> str:
             starred = True
         default = "" if p.default is p.empty else " = ..."
         parameters.append(f"{prefix}{p.name}: {_type(p.annotation)}{default}")
+    if not bound and getattr(function, "_writes", False):
+        last = len(parameters) - (prefix == "**")
+        parameters[last:last] = ["out: Any = ..."] if starred else ["*", "out: Any = ..."]
     returned = {"__iter__": "Iterator[Tensor]"}.get(name) or _type(signature.return_annotation)
     indent = "    " if bound else ""
     return f"{indent}def {name}({', '.join(parameters)}) -> {returned}: ...\n"

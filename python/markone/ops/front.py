@@ -1,7 +1,7 @@
-"""What stands in front of an operation: autocast's types, and NumPy's names of two arguments, `axis` and
+"""What stands in front of an operation: autocast's types, `out=`, and NumPy's names of two arguments, `axis` and
 `keepdims`, which operations take too, as PyTorch's do.
 
-Such an operation is a native callable that looks whether either is asked for, and else calls the function.
+Such an operation is a native callable that looks whether any is asked for, and else calls the function.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from types import FunctionType
 from typing import Any
 
 from .. import _C
+from . import out as _out
 from .autocast import POLICIES, casting
 
 _NAMES = {"axis": "dim", "keepdims": "keepdim"}
@@ -35,15 +36,18 @@ def _renaming(function: Callable[..., Any]) -> Callable[..., Any]:
 def _fronted(name: str, function: Any) -> Any:
     code = inspect.unwrap(function).__code__
     policy = POLICIES.get(name)
-    renames = "dim" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    if policy is None and not renames:
+    parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    renames, writes = "dim" in parameters, name in _out.NAMES | _out.CREATION and "out" not in parameters
+    if policy is None and not renames and not writes:
         return function
     careful = function if policy is None else casting(function, policy)
-    if renames:
-        # Called by NumPy's names outside autocast it is the function itself again.
-        careful = _renaming(careful if policy is None else _C.guarded(function, careful, True, False))
-    out = _C.guarded(function, careful, policy is not None, renames)
-    out._autocast = policy
+    if renames or writes:
+        # Called by such names outside autocast it is the function itself again.
+        careful = careful if policy is None else _C.guarded(function, careful, True, False)
+        careful = _renaming(careful) if renames else careful
+        careful = _out.writing(careful, name) if writes else careful
+    out = _C.guarded(function, careful, policy is not None, renames or writes)
+    out._autocast, out._writes = policy, writes
     return out
 
 
