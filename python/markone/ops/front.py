@@ -1,5 +1,5 @@
-"""What stands in front of an operation: autocast's types, `out=`, and NumPy's names of two arguments, `axis` and
-`keepdims`, which operations take too, as PyTorch's do.
+"""What stands in front of an operation: autocast's types, `out=`, and NumPy's names of two arguments, `axis`
+and `keepdims`, which operations take too, as PyTorch's do.
 
 Such an operation is a native callable that looks whether any is asked for, and else calls the function.
 """

@@ -15,19 +15,20 @@ from ..tensor import Tensor
 # Their result is computed first and then written, so `out` may overlap what is read.
 NAMES = frozenset(
     """
-    abs acos acosh add addbmm addcdiv addcmul addmm addmv addr all amax amin aminmax angle any argmax argmin asin
-    asinh atan atan2 atanh baddbmm bernoulli bitwise_and bitwise_left_shift bitwise_not bitwise_or
-    bitwise_right_shift bitwise_xor bmm bucketize cat ceil clamp clamp_max clamp_min column_stack conj_physical
-    copysign cos cosh cross cummax cummin cumprod cumsum deg2rad diag diff digamma div dot dstack eq erf erfc erfinv
-    exp exp2 expm1 float_power floor floor_divide fmax fmin fmod frac gather gcd ge ger gt heaviside histc histogram
-    hstack hypot index_add index_copy index_reduce index_select inner isin isneginf isposinf kron kthvalue lcm ldexp
-    le lerp lgamma log log10 log1p log2 log_softmax logaddexp logaddexp2 logcumsumexp logical_and logical_not
-    logical_or logical_xor logit logsumexp lt masked_select matmul matrix_norm matrix_power max maximum mean median
-    min minimum mm mode msort mul multi_dot multinomial mv mvlgamma nan_to_num nanmean nanmedian nanquantile nansum
-    narrow_copy ne neg nextafter nonzero norm outer polygamma pow prod quantile rad2deg reciprocal remainder renorm
-    round rsqrt scatter scatter_add scatter_reduce searchsorted sigmoid sign signbit sin sinc sinh slice_scatter
-    softmax sort sqrt square stack std sub sum take take_along_dim tan tanh tensordot topk tril triu trunc var vdot
-    vecdot vector_norm vstack where xlogy
+    abs acos acosh add addbmm addcdiv addcmul addmm addmv addr all amax amin aminmax angle any argmax
+    argmin asin asinh atan atan2 atanh baddbmm bernoulli bitwise_and bitwise_left_shift bitwise_not
+    bitwise_or bitwise_right_shift bitwise_xor bmm bucketize cat ceil clamp clamp_max clamp_min
+    column_stack conj_physical copysign cos cosh cross cummax cummin cumprod cumsum deg2rad diag diff
+    digamma div dot dstack eq erf erfc erfinv exp exp2 expm1 float_power floor floor_divide fmax fmin
+    fmod frac gather gcd ge ger gt heaviside histc histogram hstack hypot index_add index_copy
+    index_reduce index_select inner isin isneginf isposinf kron kthvalue lcm ldexp le lerp lgamma log
+    log10 log1p log2 log_softmax logaddexp logaddexp2 logcumsumexp logical_and logical_not logical_or
+    logical_xor logit logsumexp lt masked_select matmul matrix_norm matrix_power max maximum mean median
+    min minimum mm mode msort mul multi_dot multinomial mv mvlgamma nan_to_num nanmean nanmedian
+    nanquantile nansum narrow_copy ne neg nextafter nonzero norm outer polygamma pow prod quantile
+    rad2deg reciprocal remainder renorm round rsqrt scatter scatter_add scatter_reduce searchsorted
+    sigmoid sign signbit sin sinc sinh slice_scatter softmax sort sqrt square stack std sub sum take
+    take_along_dim tan tanh tensordot topk tril triu trunc var vdot vecdot vector_norm vstack where xlogy
     """.split()
 )
 # Made from nothing: of the type of `out`, unless another is asked for.
@@ -50,8 +51,8 @@ def _write(name: str, result: Tensor, out: Tensor) -> None:
     if out.shape != result.shape:
         if out.numel():
             warnings.warn(
-                f"{name}: out of shape {list(out.shape)} becomes new memory of shape {list(result.shape)}, that"
-                " of the result; pass one of this shape, or an empty one",
+                f"{name}: out of shape {list(out.shape)} becomes new memory of shape {list(result.shape)};"
+                " pass one of the result's shape, or an empty one",
                 UserWarning,
                 stacklevel=4,
             )
