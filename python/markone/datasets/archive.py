@@ -38,13 +38,15 @@ class Archive:
         pick: (pattern, replacement): members whose whole name fits the pattern become the file named by
             the replacement.
         sha256: of the zip file; "" where its packing may change, as in a repository's snapshot.
-        contents: `digest` of the files picked; needed where there is no `sha256`.
+        contents: `digest` of the files picked, where there is no `sha256`.
+        count: how many files are picked, where a commit names the contents and no sum is known.
     """
 
     addresses: Sequence[str]
     pick: tuple[str, str]
     sha256: str = ""
     contents: str = ""
+    count: int = 0
 
     def unpack(self, folder: Path) -> None:
         """Downloads it, checks the files and puts them into a folder, which then has all or none.
@@ -83,6 +85,10 @@ class Archive:
                     target.write_bytes(content)
         except (zipfile.BadZipFile, EOFError, zlib.error) as error:
             raise ValueError(f"{path}: the zip file is damaged or cut off ({error})") from None
+        if self.count and len(sums) != self.count:
+            raise RuntimeError(
+                f"{self.addresses[0]}: {len(sums)} of its files are wanted, there should be {self.count}"
+            )
         if self.contents and digest(sums) != self.contents:
             raise RuntimeError(
                 f"{self.addresses[0]}: the {len(sums)} files in it are not those that are known (SHA-256 of "

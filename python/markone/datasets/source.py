@@ -93,14 +93,14 @@ class Source:
         if not fetch:
             raise FileNotFoundError(f"{owner}: {name} is in none of {places}; download=True fetches it")
         into = (cache_root() if given is None else given) / self.folder
-        target = into / name
         if name in self.files:
-            return download(target.name, *self.files[name], target.parent)
+            return download(Path(name).name, *self.files[name], (into / name).parent)
         assert self.archive is not None
         self.archive.unpack(into)
-        if not target.exists():
-            raise FileNotFoundError(f"{owner}: {name} is not in {self.archive.addresses[0]}")
-        return target
+        for name in names:
+            if (into / name).exists():
+                return into / name
+        raise FileNotFoundError(f"{owner}: {' or '.join(names)} is not in {self.archive.addresses[0]}")
 
 
 def split_of(owner: str, split: str, known: Sequence[str]) -> str:

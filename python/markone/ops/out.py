@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .._types import can_cast
 from ..autograd import modes
 from ..tensor import Tensor
 
@@ -45,8 +44,13 @@ def _tensors(values: Any) -> Iterator[Tensor]:
             yield from _tensors(value)
 
 
+def _kind(x: Tensor) -> int:
+    """Values of a lower kind can be written as those of a higher: booleans, integers, floating numbers."""
+    return 2 if x.dtype.is_floating_point else int(x.dtype != _C.bool)
+
+
 def _write(name: str, result: Tensor, out: Tensor) -> None:
-    if not can_cast(result.dtype, out.dtype):
+    if _kind(result) > _kind(out):
         raise RuntimeError(f"{name}: a result of {result.dtype} cannot be written to an out of {out.dtype}")
     if out.shape != result.shape:
         if out.numel():
