@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .. import _C
 from ..autograd import modes
 from ..tensor import Tensor
 
@@ -46,7 +47,7 @@ def _tensors(values: Any) -> Iterator[Tensor]:
 
 def _kind(x: Tensor) -> int:
     """Values of a lower kind can be written as those of a higher: booleans, integers, floating numbers."""
-    return 2 if x.dtype.is_floating_point else int(x.dtype != _C.bool)
+    return 2 if x.dtype.is_floating_point else int(x.dtype != _C.bool_)
 
 
 def _write(name: str, result: Tensor, out: Tensor) -> None:
