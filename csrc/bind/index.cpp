@@ -119,9 +119,12 @@ py::object stack_form(const Operation& self, PyObject* const* args, size_t count
 
 void bind_index(py::module_& m) {
   m.def(
-      "index", [](const Array& x, const Indices& indices) { return index(x, arrays_of(indices)); },
-      py::arg("x"), py::arg("indices"),
-      "x[indices] as NumPy: for each leading dimension an int64 Array, or None for a full slice.");
+      "index",
+      [](const Array& x, const Indices& indices, bool wraps) { return index(x, arrays_of(indices), wraps); },
+      py::arg("x"), py::arg("indices"), py::arg("wraps") = true,
+      "x[indices] as NumPy: for each leading dimension an int64 Array, or None for a full slice. Here and "
+      "below "
+      "a negative index counts from the end where `wraps` is set, and else is outside.");
   m.def(
       "index_put_into",
       [](const Array& x, const Indices& indices, const Array& values, bool accumulate) {
@@ -130,24 +133,24 @@ void bind_index(py::module_& m) {
       py::arg("x"), py::arg("indices"), py::arg("values"), py::arg("accumulate"));
   m.def(
       "index_reduce_into",
-      [](const Array& x, const Indices& indices, const Array& values, const std::string& reduce) {
-        index_write_into(x, arrays_of(indices), values, write_of("index_reduce_", reduce));
+      [](const Array& x, const Indices& indices, const Array& values, const std::string& reduce, bool wraps) {
+        index_write_into(x, arrays_of(indices), values, write_of("index_reduce_", reduce), wraps);
       },
-      py::arg("x"), py::arg("indices"), py::arg("values"), py::arg("reduce"),
+      py::arg("x"), py::arg("indices"), py::arg("values"), py::arg("reduce"), py::arg("wraps") = true,
       "x[indices] combined with the values by put, sum, prod, amax or amin, in the order of the indices.");
-  m.def("gather", &gather, py::arg("x"), py::arg("dim"), py::arg("index"));
+  m.def("gather", &gather, py::arg("x"), py::arg("dim"), py::arg("index"), py::arg("wraps") = true);
   m.def(
       "scatter_into",
       [](const Array& x, int64_t dim, const Array& index, const Array& src, bool accumulate) {
-        scatter_into(x, dim, index, src, accumulate ? kWriteAdd : kWritePut);
+        scatter_into(x, dim, index, src, accumulate ? kWriteAdd : kWritePut, true);
       },
       py::arg("x"), py::arg("dim"), py::arg("index"), py::arg("src"), py::arg("accumulate"));
   m.def(
       "scatter_reduce_into",
-      [](const Array& x, int64_t dim, const Array& index, const Array& src, const std::string& reduce) {
-        scatter_into(x, dim, index, src, write_of("scatter_reduce_", reduce));
-      },
+      [](const Array& x, int64_t dim, const Array& index, const Array& src, const std::string& reduce,
+         bool wraps) { scatter_into(x, dim, index, src, write_of("scatter_reduce_", reduce), wraps); },
       py::arg("x"), py::arg("dim"), py::arg("index"), py::arg("src"), py::arg("reduce"),
+      py::arg("wraps") = true,
       "x at the places of index along dim combined with src by put, sum, prod, amax or amin.");
   m.def("nonzero", &nonzero, py::arg("x"), "The coordinates of what is not zero: int64 [count, ndim].");
   m.def(

@@ -12,15 +12,15 @@ namespace markone {
 enum IndexWrite : int32_t { kWritePut, kWriteAdd, kWriteMul, kWriteMax, kWriteMin, kWriteCount };
 
 // Advanced indexing. `count` index tuples: tuple i is index[0][i], index[1][i] ... index[index_count - 1][i],
-// each in [-size[k], size[k]), and chooses the slice of x at sum of index[k][i] * x_index_stride[k]. A slice
-// has the shape `shape` (ndim >= 1, coalesced, no size 0) with x_stride in x and y_stride in y, where slice i
-// starts at i * y_index_stride. Strides are in elements. index_get writes y; index_write combines x with y,
-// and where tuples are equal it acts in the order of i. A tuple outside is reported; index_get leaves zeros
-// for it.
+// each in [low[k], size[k]), a negative one counting from the end, and chooses the slice of x at sum of
+// index[k][i] * x_index_stride[k]. A slice has the shape `shape` (ndim >= 1, coalesced, no size 0) with
+// x_stride in x and y_stride in y, where slice i starts at i * y_index_stride. Strides are in elements.
+// index_get writes y; index_write combines x with y, and where tuples are equal it acts in the order of i. A
+// tuple outside is reported; index_get leaves zeros for it.
 struct IndexArgs {
   int64_t count;
   int64_t index_count;
-  int64_t size[8];
+  int64_t size[8], low[8];  // low: -size, or 0 where negative ones are wrong
   int64_t x_index_stride[8];
   int64_t y_index_stride;
   int64_t ndim;
@@ -34,14 +34,15 @@ struct IndexArgs {
 
 // Along the last dimension of the index's shape (ndim >= 1, no size 0, the other dimensions in any order):
 // y[.., j] = x[.., index[.., j]] (gather), or x[.., index[.., j]] combined with y[.., j] (scatter), in the
-// order of j. index[..] is in [-size, size); what is outside is reported, and gather leaves zero for it.
+// order of j. index[..] is in [low, size), a negative one counting from the end; what is outside is reported,
+// and gather leaves zero for it.
 struct GatherArgs {
   int64_t ndim;
   int64_t shape[8];
   int64_t x_stride[8];  // the last is the step of one index
   int64_t y_stride[8];
   int64_t index_stride[8];
-  int64_t size;
+  int64_t size, low;  // low: -size, or 0 where negative ones are wrong
   const int64_t* index;
   void* x;
   void* y;

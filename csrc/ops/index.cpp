@@ -58,7 +58,7 @@ IndexPlan plan_index(const char* op, const Array& x, const std::vector<Array>& i
 
 // y has plan.result_shape; its index dimensions must merge into one stride, which contiguous arrays' do.
 void run_index(const char* op, const Entry<IndexArgs>& entry, const IndexPlan& plan, const Array& x,
-               const Array& y, bool writes_x) {
+               const Array& y, bool writes_x, bool wraps) {
   if (y.numel() == 0) return;
   Launch<IndexArgs> call(op, kernel_for(op, entry, x.dtype()));
   IndexArgs& args = call.args;
@@ -66,6 +66,7 @@ void run_index(const char* op, const Entry<IndexArgs>& entry, const IndexPlan& p
   args.index_count = static_cast<int64_t>(plan.indexed.size());
   for (size_t k = 0; k < plan.indexed.size(); ++k) {
     args.size[k] = x.size(plan.indexed[k]);
+    args.low[k] = wraps ? -args.size[k] : 0;
     args.x_index_stride[k] = x.stride(plan.indexed[k]);
     args.index[k] = plan.index[k].as<int64_t>();
     call.touch(&args.index[k], plan.index[k], false);
@@ -97,28 +98,28 @@ void run_index(const char* op, const Entry<IndexArgs>& entry, const IndexPlan& p
 
 }  // namespace
 
-Array index(const Array& x, const std::vector<Array>& indices) {
+Array index(const Array& x, const std::vector<Array>& indices, bool wraps) {
   const IndexPlan plan = plan_index("index", x, indices);
   const Array out = Array::empty("index", plan.result_shape, x.dtype(), x.device());
-  run_index("index", table_for(x).index_get[x.dtype()], plan, x, out, false);
+  run_index("index", table_for(x).index_get[x.dtype()], plan, x, out, false, wraps);
   return out;
 }
 
-void index_write_into(const Array& x, const std::vector<Array>& indices, const Array& values,
-                      IndexWrite mode) {
+void index_write_into(const Array& x, const std::vector<Array>& indices, const Array& values, IndexWrite mode,
+                      bool wraps) {
   const char* op = mode <= kWriteAdd ? "index_put_" : "index_reduce_";
   check_writable(op, x);
   const IndexPlan plan = plan_index(op, x, indices);
   // The values are copied where they share memory with x, because they are read while x is written.
   Array y = cast(op, values, x.dtype()).expand(op, plan.result_shape);
   y = y.is_contiguous() && y.storage().get() != x.storage().get() ? y : clone(op, y);
-  run_index(op, table_for(x).index_write[mode][x.dtype()], plan, x, y, true);
+  run_index(op, table_for(x).index_write[mode][x.dtype()], plan, x, y, true, wraps);
 }
 
 namespace {
 
 void run_gather(const char* op, const Entry<GatherArgs>& entry, const Array& x, int64_t dim_,
-                const Array& index, const Array& y, bool writes_x) {
+                const Array& index, const Array& y, bool writes_x, bool wraps) {
   MO_CHECK_TYPE(index.dtype() == kI64, op, "the index must be int64, got ", name_of(index.dtype()));
   MO_CHECK(index.ndim() == x.ndim(), op, "the index has shape ", index.shape(), " but the array ", x.shape(),
            ", they must have the same number of dimensions");
@@ -135,6 +136,7 @@ void run_gather(const char* op, const Entry<GatherArgs>& entry, const Array& x, 
   args.ndim = std::max(x.ndim(), 1);
   args.shape[0] = 1;
   args.size = x.ndim() ? x.size(dim) : 1;
+  args.low = wraps ? -args.size : 0;
   for (int i = 0, to = 0; i < x.ndim(); ++i) {
     const int at = i == dim ? x.ndim() - 1 : to++;
     args.shape[at] = index.size(i);
@@ -153,13 +155,14 @@ void run_gather(const char* op, const Entry<GatherArgs>& entry, const Array& x, 
 
 }  // namespace
 
-Array gather(const Array& x, int64_t dim, const Array& index) {
+Array gather(const Array& x, int64_t dim, const Array& index, bool wraps) {
   const Array out = Array::empty("gather", index.shape(), x.dtype(), x.device());
-  run_gather("gather", table_for(x).gather[x.dtype()], x, dim, index, out, false);
+  run_gather("gather", table_for(x).gather[x.dtype()], x, dim, index, out, false, wraps);
   return out;
 }
 
-void scatter_into(const Array& x, int64_t dim, const Array& index, const Array& src, IndexWrite mode) {
+void scatter_into(const Array& x, int64_t dim, const Array& index, const Array& src, IndexWrite mode,
+                  bool wraps) {
   const char* op = mode == kWritePut ? "scatter_" : mode == kWriteAdd ? "scatter_add_" : "scatter_reduce_";
   check_writable(op, x);
   MO_CHECK_TYPE(src.dtype() == x.dtype(), op, "the source is ", name_of(src.dtype()), " but the array ",
@@ -168,7 +171,7 @@ void scatter_into(const Array& x, int64_t dim, const Array& index, const Array& 
   const bool shared = x.storage().get() == src.storage().get();
   const bool index_shared = x.storage().get() == index.storage().get();
   run_gather(op, table_for(x).scatter[mode][x.dtype()], x, dim, index_shared ? clone(op, index) : index,
-             shared ? clone(op, src) : src, true);
+             shared ? clone(op, src) : src, true, wraps);
 }
 
 Array nonzero(const Array& x) {

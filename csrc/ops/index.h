@@ -11,17 +11,18 @@ namespace markone {
 // x[indices] as NumPy's advanced indexing: one entry for each leading dimension of x, an int64 array, or an
 // empty Array for a full slice. The index arrays broadcast with each other; their shape stands where the
 // first of them stood if they are neighbours, else in front. Raises IndexError for a value outside a
-// dimension.
-Array index(const Array& x, const std::vector<Array>& indices);
+// dimension. Here and below a negative value counts from the end where `wraps` is set, and else is outside.
+Array index(const Array& x, const std::vector<Array>& indices, bool wraps = true);
 // x[indices] combined with the values, in the order of the indices where they are equal. Values broadcast.
-void index_write_into(const Array& x, const std::vector<Array>& indices, const Array& values,
-                      IndexWrite mode);
+void index_write_into(const Array& x, const std::vector<Array>& indices, const Array& values, IndexWrite mode,
+                      bool wraps = true);
 
 // out[.., j, ..] = x[.., index[.., j, ..], ..] along `dim`: PyTorch's gather. The index may be smaller than x
 // in the other dimensions.
-Array gather(const Array& x, int64_t dim, const Array& index);
+Array gather(const Array& x, int64_t dim, const Array& index, bool wraps = false);
 // x[.., index[.., j, ..], ..] combined with src[.., j, ..] along `dim`, in the order of j.
-void scatter_into(const Array& x, int64_t dim, const Array& index, const Array& src, IndexWrite mode);
+void scatter_into(const Array& x, int64_t dim, const Array& index, const Array& src, IndexWrite mode,
+                  bool wraps = false);
 
 // The coordinates of the elements that are not zero: int64 [count, ndim], row-major. It waits for the count,
 // so it cannot be recorded.

@@ -178,3 +178,28 @@ def test_bad_values():
         t.gather(1, mo.tensor([[5]]))
     with pytest.raises((IndexError, RuntimeError)):
         mo.zeros(3).scatter_add_(0, mo.tensor([7]), mo.ones(1))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, i: mo.gather(x, 0, i),
+        lambda x, i: mo.index_select(x, 0, i),
+        lambda x, i: x.scatter(0, i, 5.0),
+        lambda x, i: x.scatter_add(0, i, x),
+        lambda x, i: x.index_add(0, i, x),
+        lambda x, i: x.index_copy(0, i, x),
+        lambda x, i: x.index_reduce(0, i, x, "prod"),
+    ],
+)
+def test_what_counts_from_the_front_alone(call):
+    with pytest.raises(IndexError, match=r"is -1, wanted 0 <= value < 1"):
+        call(mo.ones(1), mo.tensor([-1]))
+
+
+def test_what_counts_from_the_end_too():
+    x, last = mo.tensor([1.0, 2.0, 3.0]), mo.tensor([-1])
+    assert (
+        mo.take_along_dim(x, last, 0).item() == mo.take_along_dim(x, last).item() == x.take(last).item() == 3
+    )
+    assert x.index_fill(0, last, 7.0).tolist() == [1, 2, 7] and x[last].item() == 3

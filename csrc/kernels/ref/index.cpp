@@ -26,9 +26,9 @@ struct IndexContext {
 MO_SCALAR bool place(const IndexArgs* args, const Run* run, int64_t i, bool says, int64_t* at) {
   *at = 0;
   for (int64_t k = 0; k < args->index_count; ++k) {
-    const int64_t value = args->index[k][i], size = args->size[k];
-    if (value < -size || value >= size) {
-      if (says) run->report(run, i, value, -size, size);
+    const int64_t value = args->index[k][i], size = args->size[k], low = args->low[k];
+    if (value < low || value >= size) {
+      if (says) run->report(run, i, value, low, size);
       return false;
     }
     *at += (value < 0 ? value + size : value) * args->x_index_stride[k];
@@ -128,8 +128,8 @@ void gather_chunk(void* context, int64_t chunk, int) {
     for (int64_t j = 0; j < n; ++j) {
       const int64_t value = index[j * args->index_stride[last]];
       T* y_at = y + j * args->y_stride[last];
-      if (value < -args->size || value >= args->size) {
-        c.run->report(c.run, line * n + j, value, -args->size, args->size);
+      if (value < args->low || value >= args->size) {
+        c.run->report(c.run, line * n + j, value, args->low, args->size);
         if (kMode == kIndexGet) *y_at = T{};
         continue;
       }

@@ -24,7 +24,7 @@ METHODS = (
     "index_reduce_ take put put_"
 )
 # For other families, not for users.
-HELPERS = "class_places filled index_array"
+HELPERS = "filled index_array"
 
 
 def index_array(op: str, value: Any) -> Any:
@@ -42,19 +42,14 @@ def filled(shape: Any, dtype: Any, value: Any) -> Any:
     return out
 
 
-def class_places(labels: Tensor, classes: int) -> Tensor:
-    """Labels as places for gather, which counts negative ones from the end: those it then refuses."""
-    return where(compares["lt"](labels, 0), binary["sub"](labels, classes), labels)
-
-
 # -- places: along a dimension by an array of the source's shape, or whole slices by a 1-d array
 
 
 class _Along:
     """gather's places: x[.., index[.., j, ..], ..]. A 0-d tensor counts as one of one element."""
 
-    def __init__(self, op: str, input: Tensor, dim: int, index: Any) -> None:
-        self.index = index_array(op, index)
+    def __init__(self, op: str, input: Tensor, dim: int, index: Any, wraps: bool = False) -> None:
+        self.index, self.wraps = index_array(op, index), wraps
         self.dim = wrap_dim(op, dim, input.ndim)
         if max(self.index.ndim, 1) != max(input.ndim, 1):
             raise RuntimeError(f"{op}: index has {self.index.ndim} dimensions, the tensor {input.ndim}")
@@ -69,11 +64,12 @@ class _Along:
 
     def read_native(self, x: Any) -> Any:
         x = x if x.ndim else x.reshape_view((1,))
-        return _C.gather(x, self.dim, self.flat).reshape_view(self.shape)
+        return _C.gather(x, self.dim, self.flat, self.wraps).reshape_view(self.shape)
 
     def write_native(self, x: Any, src: Any, how: str) -> None:
         src = _C.contiguous(src).reshape_view((1,)) if not src.ndim else src
-        _C.scatter_reduce_into(x if x.ndim else x.reshape_view((1,)), self.dim, self.flat, src, how)
+        x = x if x.ndim else x.reshape_view((1,))
+        _C.scatter_reduce_into(x, self.dim, self.flat, src, how, self.wraps)
 
     def fit(self, op: str, src: Tensor) -> Tensor:
         """The part of src that the index covers."""
@@ -90,22 +86,22 @@ class _Along:
 class _Slices:
     """index_select's places: whole slices along a dimension."""
 
-    def __init__(self, op: str, input: Tensor, dim: int, index: Any) -> None:
+    def __init__(self, op: str, input: Tensor, dim: int, index: Any, wraps: bool = False) -> None:
         places = index_array(op, index)
         if places.ndim > 1:
             raise IndexError(f"{op}: index must be 1-d, got shape {list(places.shape)}")
         self.dim = wrap_dim(op, dim, input.ndim)
         self.places = places if places.ndim else places.reshape_view((1,))
-        self.indices = [None] * self.dim + [self.places]
+        self.indices, self.wraps = [None] * self.dim + [self.places], wraps
         shape = list(input.shape) or [1]
         shape[self.dim] = self.places.numel
         self.shape = tuple(shape)
 
     def read_native(self, x: Any) -> Any:
-        return _C.index(x if x.ndim else x.reshape_view((1,)), self.indices)
+        return _C.index(x if x.ndim else x.reshape_view((1,)), self.indices, self.wraps)
 
     def write_native(self, x: Any, src: Any, how: str) -> None:
-        _C.index_reduce_into(x if x.ndim else x.reshape_view((1,)), self.indices, src, how)
+        _C.index_reduce_into(x if x.ndim else x.reshape_view((1,)), self.indices, src, how, self.wraps)
 
     def fit(self, op: str, src: Tensor) -> Tensor:
         if src.shape == self.shape or (src.ndim == 0 and self.shape == (1,)):
@@ -278,7 +274,7 @@ def _in_place(op: str, input: Tensor, function: Callable[..., Tensor], *sources:
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """out[i][j] = input[i][index[i][j]] (dim=1): picks along dim; the result has the index's shape.
 
-    IndexError for a place outside. sparse_grad changes nothing: gradients are dense.
+    IndexError for a place outside, a negative one too. sparse_grad changes nothing: gradients are dense.
     """
     tensor_arg("gather", input)
     return _read(_Along("gather", input, dim, index), input)
@@ -289,7 +285,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     from .shape import expand
 
     if dim is None:
-        return gather(ravel(input), 0, ravel(indices))
+        input = ravel(input)
+        return _read(_Along("take_along_dim", input, 0, ravel(indices), wraps=True), input)
     d = wrap_dim("take_along_dim", dim, tensor_arg("take_along_dim", input).ndim)
     places = tensor_arg("take_along_dim", indices, "indices")
     if places.ndim != input.ndim:
@@ -300,7 +297,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     b = tuple(1 if i == d else n for i, n in enumerate(places.shape))
     both = _C.broadcast_shapes(a, b)
     wide = [tuple(t[d] if i == d else n for i, n in enumerate(both)) for t in (input.shape, places.shape)]
-    return gather(expand(input, wide[0]), d, expand(indices, wide[1]))
+    input = expand(input, wide[0])
+    return _read(_Along("take_along_dim", input, d, expand(indices, wide[1]), wraps=True), input)
 
 
 def scatter(
@@ -379,18 +377,14 @@ def scatter_reduce_(
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices along dim at the places in a 1-d int64 tensor."""
     tensor_arg("index_select", input)
-    places = _Slices("index_select", input, dim, index)
-    if not input.ndim:
-        return reshape(_read(places, reshape(input, (1,))), ())
-    return read_at(input, places.indices)
+    out = _read(_Slices("index_select", input, dim, index), input)
+    return out if input.ndim else reshape(out, ())
 
 
 def _put_slices(op: str, input: Tensor, dim: int, index: Any, source: Any, add: bool) -> Tensor:
     places = _Slices(op, input, dim, index)
     src = places.fit(op, _same_type(op, input, source))
-    if not input.ndim:
-        return reshape(index_put(reshape(input, (1,)), places.indices, src, add), ())
-    return index_put(input, places.indices, src, add)
+    return _write(places, input, src, "sum" if add else "put")
 
 
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
@@ -423,7 +417,7 @@ def index_copy_(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tenso
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """A copy with a number (or 0-d tensor) in the slices along dim that index names."""
-    places = _Slices("index_fill", input, dim, index)
+    places = _Slices("index_fill", input, dim, index, wraps=True)
     if not isinstance(value, Tensor):
         value = Tensor(filled((), input.dtype, operand("index_fill", value)))
     if value.ndim:

@@ -11,7 +11,7 @@ from ..tensor import Tensor
 from ._common import tensor_arg, wrap_dim
 from .cast import to
 from .elementwise import add, binary, compares, mul, sub, unary, where
-from .gather import class_places, gather
+from .gather import gather
 from .loss import check_reduction, reduced
 from .reduce import sum as sum_
 from .shape import reshape, unsqueeze
@@ -237,7 +237,7 @@ def nll_loss(
 
 def _composed_nll(input: Tensor, target: Tensor, weight: Any, ignore_index: int, reduction: str) -> Tensor:
     kept = compares["ne"](target, ignore_index)
-    safe = class_places(where(kept, target, 0), input.shape[1])
+    safe = where(kept, target, 0)
     picked = gather(input, 1, unsqueeze(safe, 1))
     loss = unary["neg"](reshape(picked, target.shape))
     if weight is not None:

@@ -70,9 +70,9 @@ struct Index {
   MO_INLINE bool place(int64_t i, bool says, int64_t* at) const {
     *at = 0;
     for (int64_t k = 0; k < a->index_count; ++k) {
-      const int64_t value = a->index[k][i], size = a->size[k];
-      if (value < -size || value >= size) {
-        if (says) run->report(run, i, value, -size, size);
+      const int64_t value = a->index[k][i], size = a->size[k], low = a->low[k];
+      if (value < low || value >= size) {
+        if (says) run->report(run, i, value, low, size);
         return false;
       }
       *at += (value < 0 ? value + size : value) * a->x_index_stride[k];
@@ -113,7 +113,7 @@ struct Index {
     for (int64_t i = 0; i < a.count; ++i) {
       const int64_t value = own[i], wrapped = value < 0 ? value + size : value;
       // Part 0 looks at what is outside too, and reports it.
-      const bool outside = value < -size || value >= size;
+      const bool outside = value < a.low[s.split] || value >= size;
       if (outside ? part != 0 : wrapped < begin || wrapped >= end) continue;
       int64_t at;
       if (!s.place(i, true, &at)) continue;
@@ -153,8 +153,8 @@ struct Gather {
 
   MO_INLINE void step(T* x, T* y, const int64_t* index, int64_t flat) const {
     const int64_t value = *index, size = a->size;
-    if (value < -size || value >= size) {
-      run->report(run, flat, value, -size, size);
+    if (value < a->low || value >= size) {
+      run->report(run, flat, value, a->low, size);
       if (kMode < 0) *y = T{};
       return;
     }
@@ -162,12 +162,12 @@ struct Gather {
   }
   // Whether n indices are all inside: then none needs a look of its own.
   MO_INLINE bool inside(const int64_t* index, int64_t n, int64_t stride) const {
-    const int64_t size = a->size;
+    const int64_t size = a->size, low = a->low;
     int64_t outside = 0;
     if (stride == 1) {
-      for (int64_t j = 0; j < n; ++j) outside |= (index[j] < -size) | (index[j] >= size);
+      for (int64_t j = 0; j < n; ++j) outside |= (index[j] < low) | (index[j] >= size);
     } else {
-      for (int64_t j = 0; j < n; ++j) outside |= (index[j * stride] < -size) | (index[j * stride] >= size);
+      for (int64_t j = 0; j < n; ++j) outside |= (index[j * stride] < low) | (index[j * stride] >= size);
     }
     return !outside;
   }
@@ -207,7 +207,7 @@ struct Gather {
   // What a line kAhead further on needs; a wrong index fetches nothing.
   MO_INLINE void fetch(T* x, const int64_t* index) const {
     const int64_t d = a->ndim - 2, value = index[kAhead * a->index_stride[d]], size = a->size;
-    if (value < -size || value >= size) return;
+    if (value < a->low || value >= size) return;
     __builtin_prefetch(x + kAhead * a->x_stride[d] + (value < 0 ? value + size : value) * a->x_stride[d + 1]);
   }
   static void lines_task(void* context, int64_t task, int) {

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from ... import ops
 from ..._dtypes import int64
 from ...ops.distance import pairwise_distance
-from ...ops.gather import class_places
 from ...ops.loss import (
     check_reduction,
     hinge_embedding_loss,
@@ -158,7 +157,6 @@ def multi_margin_loss(
     classes = x.shape[1]
     if weight is not None and list(weight.shape) != [classes]:
         raise ValueError(f"{op}: weight has shape {list(weight.shape)}, wants [{classes}]")
-    y = class_places(y, classes)
     away = ops.relu(margin - x.gather(1, y.unsqueeze(1)) + x)
     if p == 2:
         away = away * away
