@@ -47,9 +47,15 @@ def test_learning_curve_of_one_figure_without_validation():
     assert len(figure.axes) == 1 and len(figure.axes[0].lines) == 1
 
 
+def test_learning_curve_of_a_figure_of_its_own():
+    figure = viz.learning_curve([{"epoch": i, "train_loss": 0.5, "bleu": 3.0 * i} for i in (1, 2)])
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["loss", "bleu"]
+    assert list(figure.axes[1].lines[0].get_ydata()) == [3.0, 6.0]
+
+
 @pytest.mark.parametrize("history", [[], [{"epoch": 1, "lr": 0.1}]])
 def test_learning_curve_wants_figures(history):
-    with pytest.raises(ValueError, match="without train_ or val_ figures"):
+    with pytest.raises(ValueError, match="epochs without figures"):
         viz.learning_curve(history)
 
 

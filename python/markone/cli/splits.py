@@ -170,6 +170,13 @@ def _cifar10(view: View, moved: list[Any], _images: Path | None) -> Splits:
     return _parts(make, change, moved, validation=len(make(True, None)) // 10)
 
 
+def _check(folder: Any) -> None:
+    try:
+        folder.check()
+    except ValueError as error:
+        raise UsageError(f"--images: {error}") from None
+
+
 def _imagenet_folder(view: View, moved: list[Any], images: Path | None) -> Splits:
     import os
 
@@ -189,6 +196,7 @@ def _imagenet_folder(view: View, moved: list[Any], images: Path | None) -> Split
     named = (images / "train").is_dir()
     folder = images / "train" if named else images
     train, held_out = ImageFolder(folder, augmented), ImageFolder(folder, plain)
+    _check(train)
     if len(train) < 3:
         raise UsageError(f"--images {images}: {len(train)} pictures, wants 3 or more")
     order = permutation(len(train), 5).tolist()
@@ -199,6 +207,7 @@ def _imagenet_folder(view: View, moved: list[Any], images: Path | None) -> Split
         if tests is None:
             raise UsageError(f"--images {images}: beside train wants a folder val or test")
         test: Any = ImageFolder(tests, plain)
+        _check(test)
         if test.classes != train.classes:
             odd = sorted(set(test.classes) ^ set(train.classes))[0]
             raise UsageError(f"--images {images}: class '{odd}' is not in both train and {tests.name}")

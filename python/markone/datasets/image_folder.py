@@ -20,6 +20,10 @@ __all__ = ["Flickr8k", "ImageFolder", "ImageNetSamples", "Omniglot"]
 IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
 
 
+# Of JPEG, PNG, PPM and PGM, BMP, TIFF, WebP.
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", *(b"P%d" % i for i in range(1, 7)), b"BM", b"II", b"MM", b"RIFF")
+
+
 class ImageFolder(Pictures):
     """Pictures in a folder a class: root/dog/any/where/1.png. Classes and files are in the order of their
     names.
@@ -61,6 +65,18 @@ class ImageFolder(Pictures):
                 raise FileNotFoundError(f"ImageFolder: {folder} has no pictures")
             self.samples += [(file, i) for file in files]
         self.targets = [label for _, label in self.samples]
+
+    def check(self) -> None:
+        """Looks at the first bytes of every file.
+
+        Raises:
+            ValueError: one does not begin as a picture of its kind does.
+        """
+        for path, _ in self.samples:
+            with open(path, "rb") as file:
+                begin = file.read(4)
+            if not begin.startswith(_BEGINNINGS):
+                raise ValueError(f"ImageFolder: {path} is not a picture, it begins with {begin!r}")
 
     def __len__(self) -> int:
         return len(self.samples)

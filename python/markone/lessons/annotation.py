@@ -107,13 +107,7 @@ def _retrieve_and_transfer(page: Page) -> None:
         page.check("and the pixels", found[layers[1]] > found["pixels"])
     page.picture(
         "layers",
-        viz.lines(
-            {"mAP": list(found.values())},
-            "0: pixels, 1: S2, 2: S4, 3: C5, 4: F6",
-            "mAP, %",
-            "Which layer",
-            points=True,
-        ),
+        viz.bars(dict(zip(("pixels", "S2", "S4", "C5", "F6"), found.values())), "mAP, %", "Which layer"),
     )
 
     page.title("A new task from few examples")

@@ -70,7 +70,7 @@ def lesson(page: Page) -> None:
     )
     page.picture(
         "right",
-        viz.lines({"right": values}, "pixels, fixed, one, many, layers", "right, %", "Features", points=True),
+        viz.bars(right, "right, %", "Features"),
     )
     page.next(
         "Replace Sobel's kernel by another: is any hand-made one better?",

@@ -93,7 +93,7 @@ def lesson(page: Page) -> None:
         ("", "right of 4"),
         [(name, sum(hit for other, hit in right if other == name)) for name in changes],
     )
-    page.picture("odd", viz.images(cells, titles, "What LeNet-5 takes them for", columns=4))
+    page.picture("odd", viz.images(cells, titles, "What LeNet-5 takes them for", columns=4, side=2.0))
 
     page.title("Inside")
     page.picture(

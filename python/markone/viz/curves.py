@@ -19,7 +19,8 @@ def learning_curve(
     """One panel a figure (loss, accuracy, ...), training and validation in each, over the epochs.
 
     Args:
-        history: a Trainer's `history`: a dict an epoch with `epoch`, `train_<figure>` and `val_<figure>`.
+        history: a Trainer's `history`: a dict an epoch with `epoch`, `train_<figure>` and `val_<figure>`, and
+            other figures.
         title: printed above.
         best_epoch: marked by a line: where early stopping would have the weights from.
 
@@ -28,18 +29,20 @@ def learning_curve(
     """
     names: list[str] = []
     for column in (column for row in history for column in row if column not in _NOT_FIGURES):
-        name = column.partition("_")[2]
-        if column.startswith(("train_", "val_")) and name not in names:
+        name = column.partition("_")[2] if column.startswith(("train_", "val_")) else column
+        if name not in names:
             names.append(name)
     if not names:
-        raise ValueError(
-            f"learning_curve: got {len(history)} epochs without train_ or val_ figures, wants some"
-        )
+        raise ValueError(f"learning_curve: got {len(history)} epochs without figures, wants some")
     figure = new_figure(4.8 * len(names) + 0.4, 3.8)
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names):
         ends = []
-        for kind, label, colour in (("train", "training", BLUE), ("val", "validation", ORANGE)):
-            points = [(row["epoch"], row[f"{kind}_{name}"]) for row in history if f"{kind}_{name}" in row]
+        for column, label, colour in (
+            (f"train_{name}", "training", BLUE),
+            (f"val_{name}", "validation", ORANGE),
+            (name, name.replace("_", " "), INK),
+        ):
+            points = [(row["epoch"], row[column]) for row in history if column in row]
             if not points:
                 continue
             x, y = zip(*points)
@@ -58,9 +61,8 @@ def learning_curve(
             axes.axvline(best_epoch, color=MUTED, linewidth=1.2, linestyle="--", label=f"best: {best_epoch}")
         style(axes)
         unit = " (%)" if name.endswith("accuracy") else ""
-        if not unit and all(
-            row.get(f"{kind}_{name}", 1.0) > 0 for row in history for kind in ("train", "val")
-        ):
+        errors = [row[kind + name] for row in history for kind in ("train_", "val_") if kind + name in row]
+        if errors and not unit and min(errors) > 0:
             _log_scale(axes)
         last = ",  ".join(
             f"{label} {value:.2f} %" if unit else f"{label} {value:.4g}" for label, value in ends

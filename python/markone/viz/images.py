@@ -81,9 +81,7 @@ def images(
             shown = np.clip((shown - low) / max(high - low, 1e-12), 0, 1)
         axes.imshow(shown, cmap=colours or "gray", vmin=low, vmax=high, interpolation="nearest")
         if titles:
-            axes.set_title(
-                titles[i], fontsize=7.5 if side < 2 else 9, color=MUTED if side < 2 else INK, pad=3
-            )
+            axes.set_title(titles[i], fontsize=8 if side < 2 else 9, color=MUTED if side < 2 else INK, pad=3)
     if title:
         figure.suptitle(title, x=0.02, ha="left", color=INK, fontsize=12, fontweight="bold")
     return figure

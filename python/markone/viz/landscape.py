@@ -110,7 +110,7 @@ def loss_landscape(slices: Slice | Mapping[str, Slice], title: str = "", log: bo
         surface.set_zlim(low, high)
         surface.view_init(elev=38, azim=-60)
         for axis in (surface.xaxis, surface.yaxis, surface.zaxis):
-            axis.set_major_locator(MaxNLocator(5))
+            axis.set_major_locator(MaxNLocator(4))
         surface.set_title(name, loc="left", color=INK, fontsize=10)
         surface.tick_params(labelsize=7, colors=MUTED, pad=0)
         if log:

@@ -18,8 +18,10 @@ Curves = Mapping[str, Sequence[float] | np.ndarray | tuple[Any, Any]]
 
 
 def _draw(axes: Axes, curves: Curves, points: bool, legend: bool) -> None:
+    whole = True
     for i, (name, values) in enumerate(curves.items()):
         across, up = values if isinstance(values, tuple) else (range(len(values)), values)
+        whole &= all(float(x).is_integer() for x in across)
         axes.plot(
             across,
             up,
@@ -30,6 +32,8 @@ def _draw(axes: Axes, curves: Curves, points: bool, legend: bool) -> None:
             label=name,
         )
     style(axes)
+    if whole:
+        axes.locator_params(axis="x", integer=True)
     if legend and len(curves) > 1:
         axes.legend(frameon=False, fontsize=9)
 

@@ -58,6 +58,9 @@ def surface(image: Any, title: str = "") -> Figure:
     axes.set_xlabel("x")
     axes.set_ylabel("y")
     axes.set_zlabel("f(x, y)")
+    axes.tick_params(labelsize=7, pad=0)
+    for name in ("x", "y", "z"):
+        axes.locator_params(axis=name, nbins=5)
     if title:
         axes.set_title(title, loc="left", color=INK, fontsize=11, fontweight="bold")
     return figure
