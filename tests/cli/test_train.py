@@ -426,3 +426,8 @@ def test_mnist_reaches_its_figure(tmp_path, data_folder):
     """MARKONE_DATA=... markone train lenet5 --data mnist --epochs 10: at least 99.0 %."""
     done = command("train", "lenet5", "--data", "mnist", "--epochs", 10, "--out", tmp_path / "run")
     assert done.returncode == 0 and float(done.stdout.split()[-2]) >= 99.0
+
+
+def test_what_learns_without_gradients_says_where(capsys):
+    code = main(["train", "neocognitron"])
+    assert code == 2 and "markone lesson neocognitron" in capsys.readouterr().err

@@ -109,6 +109,8 @@ def _new_config(options: Options) -> Config:
 
     if options.system is None:
         raise UsageError(f"wants a system to train ({', '.join(SYSTEMS)}) or --resume DIR")
+    if options.system == "neocognitron":
+        raise UsageError("the neocognitron learns without gradients: markone lesson neocognitron")
     if options.system not in SYSTEMS:
         raise UsageError(unknown_name("system", options.system, SYSTEMS))
     recipes = SYSTEMS[options.system].recipes
