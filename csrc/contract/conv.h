@@ -98,11 +98,13 @@ inline constexpr int64_t kConvLanes = 16, kConvStagger = 16, kConvRunNumbers = 8
 
 struct ConvKernels {
   // Convolution and the gradient of its input, and the gradient of its weights: by Winograd's filtering with
-  // tiles of 4x4 and 2x2 outputs, channel by channel where each is a group, as a product of matrices whose
-  // right side is never stored, and plain loops.
+  // tiles of 4x4 and 2x2 outputs, channel by channel where each is a group, as products of each tap with
+  // every input that are then added, as a product of matrices whose right side is never stored, and plain
+  // loops.
   Entry<ConvArgs> conv_winograd4[kDTypeCount];
   Entry<ConvArgs> conv_winograd2[kDTypeCount];
   Entry<ConvArgs> conv_depthwise[kDTypeCount];
+  Entry<ConvArgs> conv_columns[kDTypeCount];
   Entry<ConvArgs> conv_implicit[kDTypeCount];
   Entry<ConvArgs> conv_ref[kDTypeCount];
   Entry<ConvWeightGradArgs> conv_weight_grad_winograd4[kDTypeCount];

@@ -39,6 +39,9 @@ constexpr Implementation<Problem, ConvArgs> kForward[] = {
        return t.conv_winograd2[p.dtype];
      },
      nullptr, [](const Problem& p, const KernelTable&) { return avoid_winograd(p, 2); }},
+    {"columns", [](const Problem& p, const KernelTable&) { return refuse_columns(p); },
+     [](const Problem& p, const KernelTable& t) -> const Entry<ConvArgs>& { return t.conv_columns[p.dtype]; },
+     nullptr, [](const Problem& p, const KernelTable&) { return avoid_columns(p); }},
     {"implicit", refuse_spread,
      [](const Problem& p, const KernelTable& t) -> const Entry<ConvArgs>& {
        return t.conv_implicit[p.dtype];
@@ -52,6 +55,7 @@ constexpr PlanTiling<ConvArgs> kForwardTiling[] = {
     plan_depthwise,
     [](ConvArgs* args, int64_t, int64_t slots) { return plan_winograd(args, 4, slots); },
     [](ConvArgs* args, int64_t, int64_t slots) { return plan_winograd(args, 2, slots); },
+    plan_columns,
     plan_tiling,
     plan_tiling,
 };

@@ -30,6 +30,10 @@ int64_t plan_depthwise(ConvArgs* args, int64_t size, int64_t slots);
 int64_t plan_depthwise(ConvWeightGradArgs* args, int64_t size, int64_t slots);
 const char* refuse_depthwise(const ConvProblem& problem);
 const char* avoid_depthwise(const ConvProblem& problem);
+// A product with every input, tap by tap, and a sum of what meets.
+int64_t plan_columns(ConvArgs* args, int64_t size, int64_t slots);
+const char* refuse_columns(const ConvProblem& problem);
+const char* avoid_columns(const ConvProblem& problem);
 const char* refuse_depthwise_weight_grad(const ConvProblem& problem);
 
 }  // namespace markone

@@ -472,6 +472,7 @@ void fill_conv_weight_grad(ConvKernels* table);
 void fill_conv_depthwise(ConvKernels* table);
 void fill_conv_weight_grad_winograd(ConvKernels* table);
 void fill_conv_winograd(ConvKernels* table);
+void fill_conv_columns(ConvKernels* table);
 void fill_unfold(ConvKernels* table);
 
 void fill_conv(ConvKernels* table) {
@@ -481,6 +482,7 @@ void fill_conv(ConvKernels* table) {
   fill_conv_depthwise(table);
   fill_conv_weight_grad_winograd(table);
   fill_conv_winograd(table);
+  fill_conv_columns(table);
   fill_unfold(table);
 }
 
