@@ -112,12 +112,29 @@ def array(x: Any, dtype: str | None = None, layout: str | None = None) -> Any:
 def _fresh(x: np.ndarray, dtype: str | None) -> Any:
     """In markone's own memory, so that guards and sanitizers see it."""
     outside = _C.from_numpy(np.array(x, order="C"))
-    return _C.clone(outside) if dtype in (None, dtype_name(x)) else _C.cast(outside, getattr(_C, dtype))
+    made = _C.clone(outside) if dtype in (None, dtype_name(x)) else _C.cast(outside, getattr(_C, dtype))
+    return made if _device is None else _C.to_device(made, _device)
+
+
+_device: Any = None
+
+
+@contextmanager
+def on_device(device: Any) -> Iterator[None]:
+    """Inside, the cases' arrays are made on `device`."""
+    global _device
+    _device = device
+    try:
+        yield
+    finally:
+        _device = None
 
 
 def numpy(x: Any) -> np.ndarray:
     """A fresh NumPy array with the values of a _C.Array or Tensor; bfloat16 and float16 as float32."""
     native = getattr(x, "_array", x)
+    if native.device.type != "cpu":
+        native = _C.to_device(native, _C.Device("cpu"))
     if dtype_name(native) in ("bfloat16", "float16"):
         native = _C.cast(native, _C.float32)
     return np.array(_C.to_numpy(_C.contiguous(native)))
@@ -379,12 +396,16 @@ CHECKS: dict[str, Callable[[Case, str | None, str], None]] = {
 }
 
 
+made_cases: list[Case] = []  # of all files that are loaded, for the tests of other devices
+
+
 def make_tests(cases: Sequence[Case], checks: Sequence[str] = tuple(CHECKS)) -> Callable[..., None]:
     """A pytest function with one item for each case, type, check and instruction set of this machine. Give it
     a name that begins with `test`."""
     names = [case.name for case in cases]
     twice = {name for name in names if names.count(name) > 1}
     assert not twice, f"cases with the same name: {sorted(twice)}"
+    made_cases.extend(cases)
     items = []
     for case in cases:
         marks = [getattr(pytest.mark, m) for m in ("slow", "large") if getattr(case, m)]

@@ -7,6 +7,9 @@
 
 #include "contract/vision.h"
 
+#ifndef MO_SHARED  // CUDA's are for the device too
+#define MO_SHARED
+#endif
 #ifndef MO_ISA_BEGIN
 #define MO_ISA_BEGIN               \
   namespace markone::MARKONE_ISA { \
@@ -29,7 +32,7 @@ struct GridAxis {
 
 // Mirrors x between low / 2 and high / 2; multiplies *slope by the derivative.
 template <class A>
-A mirrored(A x, int64_t low, int64_t high, A* slope) {
+MO_SHARED A mirrored(A x, int64_t low, int64_t high, A* slope) {
   if (low == high) {
     *slope = 0;
     return 0;
@@ -40,16 +43,16 @@ A mirrored(A x, int64_t low, int64_t high, A* slope) {
     *slope = -*slope;
     x = -x;
   }
-  const A turns = static_cast<A>(floor(static_cast<double>(x / span)));
-  const A rest = static_cast<A>(fmod(static_cast<double>(x), static_cast<double>(span)));
-  if (fmod(static_cast<double>(turns), 2.0) == 0) return rest + start;
+  const A turns = static_cast<A>(::floor(static_cast<double>(x / span)));
+  const A rest = static_cast<A>(::fmod(static_cast<double>(x), static_cast<double>(span)));
+  if (::fmod(static_cast<double>(turns), 2.0) == 0) return rest + start;
   *slope = -*slope;
   return span - rest + start;
 }
 
 // The place with its padding rule applied, for modes that apply it to places (bicubic: to each tap).
 template <class A>
-A padded(A x, int64_t size, int64_t padding, bool align_corners, A* slope) {
+MO_SHARED A padded(A x, int64_t size, int64_t padding, bool align_corners, A* slope) {
   if (padding == kGridZeros) return x;
   if (padding == kGridReflection)
     x = align_corners ? mirrored(x, int64_t{0}, 2 * (size - 1), slope)
@@ -68,12 +71,12 @@ A padded(A x, int64_t size, int64_t padding, bool align_corners, A* slope) {
 
 // A whole place far outside every array where x has none.
 template <class A>
-int64_t whole(A x) {
+MO_SHARED int64_t whole(A x) {
   return x > -1e9 && x < 1e9 ? static_cast<int64_t>(x) : -1000000000;
 }
 
 template <class A>
-void cubic_weights(A t, A* weight, A* slope) {
+MO_SHARED void cubic_weights(A t, A* weight, A* slope) {
   // Keys' kernel with a = -0.75 at distances 1 + t, t, 1 - t, 2 - t, and its derivative by t.
   const A a = A(-0.75);
   const A far0 = 1 + t, far3 = 2 - t, near2 = 1 - t;
@@ -88,14 +91,14 @@ void cubic_weights(A t, A* weight, A* slope) {
 }
 
 template <class A>
-GridAxis<A> grid_axis(const GridSampleArgs& a, int64_t size, A coordinate) {
+MO_SHARED GridAxis<A> grid_axis(const GridSampleArgs& a, int64_t size, A coordinate) {
   GridAxis<A> axis;
   A slope = static_cast<A>(a.align_corners ? size - 1 : size) / 2;
   A x = a.align_corners ? (coordinate + 1) / 2 * static_cast<A>(size - 1)
                         : ((coordinate + 1) * static_cast<A>(size) - 1) / 2;
   const auto inside = [size](int64_t i) { return i >= 0 && i < size ? i : int64_t{-1}; };
   if (a.mode == kGridBicubic) {
-    const A low = static_cast<A>(floor(static_cast<double>(x)));
+    const A low = static_cast<A>(::floor(static_cast<double>(x)));
     axis.count = 4;
     cubic_weights(x - low, axis.weight, axis.slope);
     for (int k = 0; k < 4; ++k) {
@@ -109,12 +112,12 @@ GridAxis<A> grid_axis(const GridSampleArgs& a, int64_t size, A coordinate) {
   x = padded(x, size, a.padding, a.align_corners, &slope);
   if (a.mode == kGridNearest) {
     axis.count = 1;
-    axis.at[0] = inside(whole(static_cast<A>(nearbyint(static_cast<double>(x)))));
+    axis.at[0] = inside(whole(static_cast<A>(::nearbyint(static_cast<double>(x)))));
     axis.weight[0] = 1;
     axis.slope[0] = 0;
     return axis;
   }
-  const A low = static_cast<A>(floor(static_cast<double>(x)));
+  const A low = static_cast<A>(::floor(static_cast<double>(x)));
   const int64_t first = whole(low);
   axis.count = 2;
   axis.at[0] = inside(first);
@@ -134,7 +137,7 @@ struct GridTaps {
   A weight[16], slope[3][16];
 
   template <class T>
-  static GridTaps of(const GridSampleArgs& a, const T* coordinates) {
+  MO_SHARED static GridTaps of(const GridSampleArgs& a, const T* coordinates) {
     GridTaps taps;
     const GridAxis<A> c = grid_axis<A>(a, a.size[2], coordinates[0]);
     const GridAxis<A> r = grid_axis<A>(a, a.size[1], coordinates[1]);
@@ -155,11 +158,11 @@ struct GridTaps {
   }
 };
 
-inline int64_t image_size(const GridSampleArgs& a) { return a.size[0] * a.size[1] * a.size[2]; }
+MO_SHARED inline int64_t image_size(const GridSampleArgs& a) { return a.size[0] * a.size[1] * a.size[2]; }
 
 // y of place `p` of the whole batch, in every channel.
 template <class T, class A>
-void sample_place(const GridSampleArgs& a, int64_t p) {
+MO_SHARED void sample_place(const GridSampleArgs& a, int64_t p) {
   const GridTaps<A> taps = GridTaps<A>::of(a, static_cast<const T*>(a.grid) + p * a.dims);
   const int64_t image = p / a.places * a.channels;
   for (int64_t c = 0; c < a.channels; ++c) {
@@ -172,7 +175,7 @@ void sample_place(const GridSampleArgs& a, int64_t p) {
 
 // The gradient of x in one channel of one image.
 template <class T, class A>
-void spread_plane(const GridSampleArgs& a, int64_t plane) {
+MO_SHARED void spread_plane(const GridSampleArgs& a, int64_t plane) {
   T* dx = static_cast<T*>(a.out) + plane * image_size(a);
   for (int64_t i = 0; i < image_size(a); ++i) dx[i] = 0;
   const T* grid = static_cast<const T*>(a.grid) + plane / a.channels * a.places * a.dims;
@@ -186,7 +189,7 @@ void spread_plane(const GridSampleArgs& a, int64_t plane) {
 
 // The gradient of the grid at place `p` of the whole batch.
 template <class T, class A>
-void grid_gradient(const GridSampleArgs& a, int64_t p) {
+MO_SHARED void grid_gradient(const GridSampleArgs& a, int64_t p) {
   const GridTaps<A> taps = GridTaps<A>::of(a, static_cast<const T*>(a.grid) + p * a.dims);
   const int64_t image = p / a.places * a.channels;
   A total[3] = {0, 0, 0};

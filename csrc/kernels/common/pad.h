@@ -4,6 +4,9 @@
 
 #include "contract/vision.h"
 
+#ifndef MO_SHARED  // CUDA's are for the device too
+#define MO_SHARED
+#endif
 #ifndef MO_ISA_BEGIN
 #define MO_ISA_BEGIN               \
   namespace markone::MARKONE_ISA { \
@@ -15,10 +18,10 @@
 
 MO_ISA_BEGIN
 
-inline int64_t padded_size(const PadDim& d) { return d.before + d.size + d.after; }
+MO_SHARED inline int64_t padded_size(const PadDim& d) { return d.before + d.size + d.after; }
 
 // Place `at` of the padded dimension; -1 where it takes the constant.
-inline int64_t pad_source(const PadDim& d, int64_t mode, int64_t at) {
+MO_SHARED inline int64_t pad_source(const PadDim& d, int64_t mode, int64_t at) {
   const int64_t i = at - d.before, last = d.size - 1;
   if (i >= 0 && i <= last) return i;
   if (mode == kPadConstant) return -1;

@@ -6,6 +6,9 @@
 
 #include "contract/vision.h"
 
+#ifndef MO_SHARED  // CUDA's are for the device too
+#define MO_SHARED
+#endif
 #ifndef MO_ISA_BEGIN
 #define MO_ISA_BEGIN               \
   namespace markone::MARKONE_ISA { \
@@ -18,12 +21,12 @@
 MO_ISA_BEGIN
 
 template <class T>
-const T* roi_box(const RoiArgs& a, int64_t k) {
+MO_SHARED const T* roi_box(const RoiArgs& a, int64_t k) {
   return static_cast<const T*>(a.boxes) + 5 * k;
 }
 // The image that a box is of, or -1.
 template <class T>
-int64_t image_of(const RoiArgs& a, int64_t k) {
+MO_SHARED int64_t image_of(const RoiArgs& a, int64_t k) {
   const T image = roi_box<T>(a, k)[0];
   return image >= 0 && image < static_cast<T>(a.batch) ? static_cast<int64_t>(image) : -1;
 }
@@ -42,7 +45,7 @@ struct AlignAxis {
   A start, bin, step;
   int64_t samples, size;
 
-  AlignAxis(A low, A high, int64_t out, int64_t size_, const RoiArgs& a) : size(size_) {
+  MO_SHARED AlignAxis(A low, A high, int64_t out, int64_t size_, const RoiArgs& a) : size(size_) {
     const A scale = static_cast<A>(a.scale), shift = a.aligned ? A(0.5) : A(0);
     start = low * scale - shift;
     A length = high * scale - shift - start;
@@ -51,11 +54,11 @@ struct AlignAxis {
     samples = a.sampling_ratio;
     // A box beyond what an array can hold has its samples outside, all but none of them.
     if (samples <= 0)
-      samples = bin > 0 && bin < A(1e9) ? static_cast<int64_t>(ceil(static_cast<double>(bin))) : 0;
+      samples = bin > 0 && bin < A(1e9) ? static_cast<int64_t>(::ceil(static_cast<double>(bin))) : 0;
     step = samples > 0 ? bin / static_cast<A>(samples) : A(0);
   }
   // Samples [first, last) of bin `o` may lie inside.
-  void inside(int64_t o, int64_t* first, int64_t* last) const {
+  MO_SHARED void inside(int64_t o, int64_t* first, int64_t* last) const {
     const A from = start + static_cast<A>(o) * bin;
     *first = 0;
     *last = samples;
@@ -70,7 +73,8 @@ struct AlignAxis {
 
 // The two neighbours of sample `i` of bin `o` and the part of the second; false where the sample is outside.
 template <class A>
-bool neighbours(const AlignAxis<A>& axis, int64_t o, int64_t i, int64_t* low, int64_t* high, A* part) {
+MO_SHARED bool neighbours(const AlignAxis<A>& axis, int64_t o, int64_t i, int64_t* low, int64_t* high,
+                          A* part) {
   A at = axis.start + static_cast<A>(o) * axis.bin + (static_cast<A>(i) + A(0.5)) * axis.step;
   if (!(at >= -1 && at <= static_cast<A>(axis.size))) return false;
   if (at < 0) at = 0;
@@ -87,7 +91,8 @@ bool neighbours(const AlignAxis<A>& axis, int64_t o, int64_t i, int64_t* low, in
 
 // visit(place in the plane, weight) for the samples of bin (i, j), in order.
 template <class A, class Visit>
-void each_sample(const AlignAxis<A>& rows, const AlignAxis<A>& columns, int64_t i, int64_t j, Visit visit) {
+MO_SHARED void each_sample(const AlignAxis<A>& rows, const AlignAxis<A>& columns, int64_t i, int64_t j,
+                           Visit visit) {
   int64_t first_p, last_p, first_q, last_q, top, bottom, left, right;
   A down, across;
   rows.inside(i, &first_p, &last_p);
@@ -105,13 +110,13 @@ void each_sample(const AlignAxis<A>& rows, const AlignAxis<A>& columns, int64_t 
 }
 
 template <class T, class A>
-A samples_of(const AlignAxis<A>& rows, const AlignAxis<A>& columns) {
+MO_SHARED A samples_of(const AlignAxis<A>& rows, const AlignAxis<A>& columns) {
   const A count = static_cast<A>(rows.samples) * static_cast<A>(columns.samples);
   return count > 1 ? count : A(1);
 }
 
 template <class T, class A>
-void align_box(const RoiArgs& a, int64_t k) {
+MO_SHARED void align_box(const RoiArgs& a, int64_t k) {
   const int64_t image = image_of<T>(a, k);
   const T* box = roi_box<T>(a, k);
   const AlignAxis<A> rows(box[2], box[4], a.out_h, a.h, a), columns(box[1], box[3], a.out_w, a.w, a);
@@ -131,7 +136,7 @@ void align_box(const RoiArgs& a, int64_t k) {
 
 // The gradient of one channel of one image: its boxes in order.
 template <class T, class A>
-void align_gradient(const RoiArgs& a, int64_t plane) {
+MO_SHARED void align_gradient(const RoiArgs& a, int64_t plane) {
   T* dx = static_cast<T*>(a.out) + plane * a.h * a.w;
   for (int64_t i = 0; i < a.h * a.w; ++i) dx[i] = 0;
   for (int64_t k = 0; k < a.count; ++k) {
@@ -150,14 +155,15 @@ void align_gradient(const RoiArgs& a, int64_t plane) {
 
 // Whole places [first, last) of bin `o`, and at least one place long before it is cut to the image.
 template <class T>
-void pool_bin(T low, T high, T scale, int64_t o, int64_t out, int64_t size, int64_t* first, int64_t* last) {
-  const double start = round(static_cast<double>(low * scale)),
-               end = round(static_cast<double>(high * scale));
+MO_SHARED void pool_bin(T low, T high, T scale, int64_t o, int64_t out, int64_t size, int64_t* first,
+                        int64_t* last) {
+  const double start = ::round(static_cast<double>(low * scale)),
+               end = ::round(static_cast<double>(high * scale));
   const double length = end - start + 1 > 1 ? end - start + 1 : 1;
   // The bin's size is rounded to the type, as torchvision's is.
   const T bin = static_cast<T>(length) / static_cast<T>(out);
-  const double from = floor(static_cast<double>(static_cast<T>(o) * bin)) + start;
-  const double to = ceil(static_cast<double>(static_cast<T>(o + 1) * bin)) + start;
+  const double from = ::floor(static_cast<double>(static_cast<T>(o) * bin)) + start;
+  const double to = ::ceil(static_cast<double>(static_cast<T>(o + 1) * bin)) + start;
   const auto cut = [size](double x) {
     return x > 0 ? x < static_cast<double>(size) ? static_cast<int64_t>(x) : size : int64_t{0};
   };
@@ -166,7 +172,7 @@ void pool_bin(T low, T high, T scale, int64_t o, int64_t out, int64_t size, int6
 }
 
 template <class T>
-void pool_box(const RoiArgs& a, int64_t k) {
+MO_SHARED void pool_box(const RoiArgs& a, int64_t k) {
   const int64_t image = image_of<T>(a, k);
   const T* box = roi_box<T>(a, k);
   const T scale = static_cast<T>(a.scale);

@@ -5,6 +5,9 @@
 
 #include "contract/pool.h"
 
+#ifndef MO_SHARED  // CUDA's are for the device too
+#define MO_SHARED
+#endif
 #ifndef MO_ISA_BEGIN
 #define MO_ISA_BEGIN               \
   namespace markone::MARKONE_ISA { \
@@ -21,7 +24,7 @@ struct Window {
   int64_t first, last, step, counted;
 };
 
-inline Window plain_window(const WindowDim& d, int64_t o, bool include_pad) {
+MO_SHARED inline Window plain_window(const WindowDim& d, int64_t o, bool include_pad) {
   const int64_t start = o * d.stride - d.pad, span = (d.kernel - 1) * d.dilation + 1;
   const int64_t low = include_pad ? -d.pad : 0, high = include_pad ? d.size + d.pad : d.size;
   const int64_t from = start > low ? start : low, to = start + span < high ? start + span : high;
@@ -31,7 +34,7 @@ inline Window plain_window(const WindowDim& d, int64_t o, bool include_pad) {
 }
 
 template <class C>
-Window window_of(const WindowArgs& a, int axis, int64_t plane, int64_t o) {
+MO_SHARED Window window_of(const WindowArgs& a, int axis, int64_t plane, int64_t o) {
   const WindowDim& d = a.dim[axis];
   if (a.kind == kPlainWindows) return plain_window(d, o, a.count_include_pad);
   int64_t first, last;
@@ -68,7 +71,7 @@ template <class C>
 struct Windows {
   int64_t plane;
   Window w[3];
-  Windows(const WindowArgs& a, int64_t o) {
+  MO_SHARED Windows(const WindowArgs& a, int64_t o) {
     plane = o / (a.dim[0].out * a.dim[1].out * a.dim[2].out);
     w[2] = window_of<C>(a, 2, plane, o % a.dim[2].out);
     w[1] = window_of<C>(a, 1, plane, o / a.dim[2].out % a.dim[1].out);
@@ -76,18 +79,20 @@ struct Windows {
   }
   // visit(flat place in the plane) in order.
   template <class Visit>
-  void each(const WindowArgs& a, Visit visit) const {
+  MO_SHARED void each(const WindowArgs& a, Visit visit) const {
     for (int64_t i = w[0].first; i < w[0].last; i += w[0].step)
       for (int64_t j = w[1].first; j < w[1].last; j += w[1].step)
         for (int64_t k = w[2].first; k < w[2].last; k += w[2].step)
           visit((i * a.dim[1].size + j) * a.dim[2].size + k);
   }
 };
-inline int64_t plane_size(const WindowArgs& a) { return a.dim[0].size * a.dim[1].size * a.dim[2].size; }
+MO_SHARED inline int64_t plane_size(const WindowArgs& a) {
+  return a.dim[0].size * a.dim[1].size * a.dim[2].size;
+}
 
 // The first maximum, or the last NaN. A window with nothing inside has -inf and index -1.
 template <class C>
-void max_of(const WindowArgs& a, int64_t o) {
+MO_SHARED void max_of(const WindowArgs& a, int64_t o) {
   const Windows<C> windows(a, o);
   const C* x = static_cast<const C*>(a.x) + windows.plane * plane_size(a);
   C best = -static_cast<C>(__builtin_inf());
@@ -104,7 +109,7 @@ void max_of(const WindowArgs& a, int64_t o) {
 // An element with probability max(x, 0) over the window's sum of it; where that sum is 0 all are alike. NaN
 // wins.
 template <class C, class A>
-void stochastic_of(const WindowArgs& a, int64_t o) {
+MO_SHARED void stochastic_of(const WindowArgs& a, int64_t o) {
   const Windows<C> windows(a, o);
   const C* x = static_cast<const C*>(a.x) + windows.plane * plane_size(a);
   const C u = static_cast<const C*>(a.samples)[o];
@@ -135,14 +140,14 @@ void stochastic_of(const WindowArgs& a, int64_t o) {
 }
 
 template <class C>
-C divisor_of(const WindowArgs& a, const Windows<C>& windows) {
+MO_SHARED C divisor_of(const WindowArgs& a, const Windows<C>& windows) {
   if (a.divisor_override) return static_cast<C>(a.divisor_override);
   return static_cast<C>(windows.w[0].counted) * static_cast<C>(windows.w[1].counted) *
          static_cast<C>(windows.w[2].counted);
 }
 
 template <class C, class A>
-void mean_of(const WindowArgs& a, int64_t o) {
+MO_SHARED void mean_of(const WindowArgs& a, int64_t o) {
   const Windows<C> windows(a, o);
   const C* x = static_cast<const C*>(a.x) + windows.plane * plane_size(a);
   A total = 0;
@@ -152,7 +157,7 @@ void mean_of(const WindowArgs& a, int64_t o) {
 
 // The gradient of one plane.
 template <class C>
-void spread_means(const WindowArgs& a, int64_t plane) {
+MO_SHARED void spread_means(const WindowArgs& a, int64_t plane) {
   const int64_t in = plane_size(a), out = a.dim[0].out * a.dim[1].out * a.dim[2].out;
   C* dx = static_cast<C*>(a.y) + plane * in;
   for (int64_t i = 0; i < in; ++i) dx[i] = 0;

@@ -3,6 +3,7 @@
 #define MARKONE_ISA cuda
 #define MO_SCALAR __host__ __device__ __forceinline__
 #define MO_INLINE __host__ __device__ inline
+#define MO_SHARED __host__ __device__
 #include "contract/dtype.h"
 #include "kernels/common/special.h"
 

@@ -161,7 +161,22 @@ MO_SCALAR bool result(int x) {
 #define MO_UNARY(name, value, derivative, ulp, types) \
   MO_OP(Unary, name, types, value, x, u, v, false)    \
   MO_OP(Grad, name, F, derivative, g, x, y, false)
-#define MO_BINARY(name, value, da, db, ulp, types) MO_OP(Binary, name, types, value, a, b, c, divides(#name))
+// A derivative that uses the result makes it again.
+#define MO_GRAD(which, name, types, value, derivative)                                           \
+  struct which##_##name {                                                                        \
+    static constexpr Types kTypes = static_cast<Types>(types & F);                               \
+    static constexpr bool kDivides = false;                                                      \
+    template <class X>                                                                           \
+    static MO_SCALAR auto of([[maybe_unused]] X g, [[maybe_unused]] X a, [[maybe_unused]] X b) { \
+      [[maybe_unused]] const X y = X(value);                                                     \
+      return X(derivative);                                                                      \
+    }                                                                                            \
+  };
+#define MO_BINARY(name, value, da, db, ulp, types)           \
+  MO_OP(Binary, name, types, value, a, b, c, divides(#name)) \
+  MO_GRAD(GradA, name, types, value, da)                     \
+  MO_GRAD(GradB, name, types, value, db)
+#define MO_TERNARY(name, value, ulp, types) MO_OP(Ternary, name, types, value, x, a, b, false)
 #define MO_COMPARE(name, value, types) MO_OP(Compare, name, types, value, a, b, c, false)
 #define MO_TEST(name, value, types) MO_OP(Test, name, types, value, x, u, v, false)
 #include "kernels/common/elementwise.def"
@@ -278,8 +293,12 @@ void fill_elementwise(ElementwiseKernels* table) {
 #define MO_UNARY(name, ...)                                                       \
   fill_row<Unary_##name, 1, false>(table->unary[kUnary_##name], MO_NAMES(#name)); \
   fill_row<Grad_##name, 3, false>(table->unary_grad[kUnary_##name], MO_NAMES(#name "_grad"));
-#define MO_BINARY(name, ...) \
-  fill_row<Binary_##name, 2, false>(table->binary[kBinary_##name], MO_NAMES(#name));
+#define MO_BINARY(name, ...)                                                                          \
+  fill_row<Binary_##name, 2, false>(table->binary[kBinary_##name], MO_NAMES(#name));                  \
+  fill_row<GradA_##name, 3, false>(table->binary_grad[kBinary_##name][0], MO_NAMES(#name "_grad_a")); \
+  fill_row<GradB_##name, 3, false>(table->binary_grad[kBinary_##name][1], MO_NAMES(#name "_grad_b"));
+#define MO_TERNARY(name, ...) \
+  fill_row<Ternary_##name, 3, false>(table->ternary[kTernary_##name], MO_NAMES(#name));
 #define MO_COMPARE(name, ...) \
   fill_row<Compare_##name, 2, true>(table->compare[kCompare_##name], MO_NAMES(#name));
 #define MO_TEST(name, ...) fill_row<Test_##name, 1, true>(table->test[kTest_##name], MO_NAMES(#name));
