@@ -90,8 +90,8 @@ py::array to_numpy(const Array& array) {
   refuse_recording(
       "numpy", "a tensor's values (.item(), float(), bool(), .numpy(), printing) are not known in a replay");
   constexpr const char* kNames[kDTypeCount] = {"f4", "f8", "u2", "f2", "i8", "i4", "u1", "?"};
-  MO_CHECK_TYPE(array.device().type == DeviceType::kCPU, "numpy", "the tensor is on ",
-                to_string(array.device()), ", copy it with .cpu() first");
+  // Of an array on a device, a copy: its methods' own use. A user's .numpy() is refused above.
+  if (array.device().type != DeviceType::kCPU) return to_numpy(to_device("numpy", array, {}));
   std::vector<py::ssize_t> shape(array.shape().begin(), array.shape().end()), strides;
   for (int64_t stride : array.strides()) strides.push_back(stride * size_of(array.dtype()));
   auto* keep = new StorageRef(array.storage());

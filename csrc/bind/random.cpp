@@ -15,16 +15,17 @@ uint64_t seed_of(const py::int_& number) {
   return PyLong_AsUnsignedLongLongMask(number.ptr());
 }
 
-const Generator& or_default(const Generator* generator) {
-  return generator ? *generator : default_generator();
+const Generator& or_default(const Generator* generator, Device device = {}) {
+  return generator ? *generator : default_generator(device);
 }
 
 }  // namespace
 
 void bind_random(py::module_& m) {
   py::class_<Generator>(m, "Generator", "A stream of Philox4x32-10 random numbers.", py::is_final())
-      .def(py::init([](const py::int_& seed) { return Generator(seed_of(seed)); }),
-           py::arg("seed") = py::int_(uint64_t{67280421310721}))
+      .def(py::init([](const py::int_& seed, Device device) { return Generator(seed_of(seed), device); }),
+           py::arg("seed") = py::int_(uint64_t{67280421310721}), py::arg("device") = Device{})
+      .def_property_readonly("device", method(&Generator::device))
       .def(
           "manual_seed",
           [](py::object self, const py::int_& seed) {
@@ -39,6 +40,9 @@ void bind_random(py::module_& m) {
       .def("get_state", [](const Generator& g) { return clone("get_state", g.state()); })
       .def("set_state", method(&Generator::set_state), py::arg("state"));
   m.attr("default_generator") = default_generator();
+  m.def(
+      "default_generator_of", [](Device device) { return default_generator(device); }, py::arg("device"),
+      "The device's own generator; it starts from the seed that the cpu's has then.");
 
   constexpr auto kNone = nullptr;
   const auto gen = [&] { return py::arg("gen") = static_cast<const Generator*>(kNone); };
@@ -79,10 +83,11 @@ void bind_random(py::module_& m) {
       "randperm", [](int64_t n, const Generator* g) { return randperm(n, or_default(g)); }, py::arg("n"),
       gen());
   m.def(
-      "bernoulli", [](const Array& p, const Generator* g) { return bernoulli(p, or_default(g)); },
+      "bernoulli", [](const Array& p, const Generator* g) { return bernoulli(p, or_default(g, p.device())); },
       py::arg("p"), gen());
   m.def(
-      "dropout", [](const Array& x, double p, const Generator* g) { return dropout(x, p, or_default(g)); },
+      "dropout",
+      [](const Array& x, double p, const Generator* g) { return dropout(x, p, or_default(g, x.device())); },
       py::arg("x"), py::arg("p"), gen(), "y and the bool mask of what was kept.");
   m.def("dropout_grad", &dropout_grad, py::arg("g"), py::arg("mask"), py::arg("p"));
 }

@@ -43,7 +43,7 @@ IndexPlan plan_index(const char* op, const Array& x, const std::vector<Array>& i
   MO_CHECK_INDEX(!plan.indexed.empty(), op, "got no index array");
   if (apart) plan.index_at = 0;
   for (int d : plan.indexed) {
-    const Array whole = indices[d].expand(op, plan.index_shape);
+    const Array whole = to_device(op, indices[d], x.device()).expand(op, plan.index_shape);
     // index_put may write to the memory of its own indices.
     const bool shared = whole.storage().get() == x.storage().get();
     plan.index.push_back(shared ? clone(op, whole) : contiguous(op, whole));
@@ -194,8 +194,11 @@ Array nonzero(const Array& x) {
     call.submit(static_cast<double>(n));
   };
   run(nullptr);
+  // On a device the counts come to the host and go back as places.
+  const Array places = to_device(op, counts, {});
   int64_t total = 0;
-  for (int64_t c = 0; c < chunks; ++c) total += std::exchange(counts.as<int64_t>()[c], total);
+  for (int64_t c = 0; c < chunks; ++c) total += std::exchange(places.as<int64_t>()[c], total);
+  if (places.storage().get() != counts.storage().get()) copy_into(op, counts, places);
   const Array out = Array::empty(op, {total, x.ndim()}, kI64, x.device());
   if (out.numel()) run(&out);
   return out;

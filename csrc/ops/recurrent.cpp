@@ -74,7 +74,7 @@ struct Problem {
       MO_CHECK_TYPE(lengths_.dtype() == kI64, op, "lengths must be int64, got ", name_of(lengths_.dtype()));
       MO_CHECK(lengths_.shape() == Dims({batch}), op, "lengths must have shape [", batch, "], got ",
                lengths_.shape());
-      lengths = contiguous(op, lengths_);
+      lengths = to_device(op, contiguous(op, lengths_), x.device());
     }
   }
 

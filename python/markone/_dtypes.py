@@ -100,14 +100,14 @@ def device(type: Any = "cpu", index: Any = None) -> _C.Device:
 
 
 def as_device(value: Any) -> _C.Device:
-    """The device of `value`; None is the cpu. A device that this build cannot use is a named error."""
+    """The device of `value`; None is the cpu. A device that cannot be used here is an error that says why."""
     if value is None:
         return CPU
     wanted = device(value)
     if wanted.type != "cpu":
-        raise NotImplementedError(
-            f"device: {wanted} was asked for, but this build of markone runs on the cpu only"
-        )
+        if not _C.cuda_device_count():
+            raise NotImplementedError(f"device: {wanted} was asked for, but {_C.cuda_missing()}")
+        _C.check_device(wanted)
     return wanted
 
 

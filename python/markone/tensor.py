@@ -377,6 +377,8 @@ class Tensor:
         """
         if self._requires_grad and not force:
             raise RuntimeError("numpy: the tensor requires a gradient, use .detach().numpy()")
+        if self._array.device.type != "cpu" and not force:
+            raise TypeError(f"numpy: the tensor is on {self._array.device}, copy it with .cpu() first")
         return _ndarray(self._array, False)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:

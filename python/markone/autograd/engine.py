@@ -218,7 +218,7 @@ def _root_gradient(op: str, output: Tensor, gradient: Any, create_graph: bool) -
                 f"{op}: a gradient is made up only for a tensor of one element, this one has shape "
                 f"{list(output.shape)}: pass its gradient"
             )
-        ones = _C.empty(output._array.shape, output._array.dtype)
+        ones = _C.empty(output._array.shape, output._array.dtype, output._array.device)
         _C.fill(ones, 1.0)
         return Tensor(ones) if create_graph else ones
     if not isinstance(gradient, Tensor):
@@ -314,7 +314,7 @@ def grad(
         found = captured.get(edge)
         if found is None:
             if materialize_grads:
-                zeros = _C.empty(tensor._array.shape, tensor._array.dtype)
+                zeros = _C.empty(tensor._array.shape, tensor._array.dtype, tensor._array.device)
                 _C.fill(zeros, 0.0)
                 out.append(Tensor(zeros))
                 continue

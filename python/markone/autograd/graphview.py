@@ -195,7 +195,7 @@ def nodes_below(roots: Iterable[Any]) -> list[Any]:
 
 def _shapes(tensor: Tensor) -> dict[Any, Any]:
     """A node's result has the shape of the gradient that comes to it: one pass of ones finds it."""
-    ones = _C.empty(tensor._array.shape, tensor._array.dtype)
+    ones = _C.empty(tensor._array.shape, tensor._array.dtype, tensor._array.device)
     _C.fill(ones, 1.0)
     found: dict[Any, Any] = {edge_of(tensor): (tuple(tensor.shape), tensor.dtype)}
     try:

@@ -49,7 +49,7 @@ def as_tensor(value: Any, like: Tensor) -> Tensor:
     """A Tensor as it is, a number as a 0-d Tensor of `like`'s type."""
     if isinstance(value, Tensor):
         return value
-    out = _C.empty((), like._array.dtype)
+    out = _C.empty((), like._array.dtype, like._array.device)
     _C.fill(out, value)
     return Tensor(out)
 

@@ -147,7 +147,7 @@ def _unfold_cut(a: Any, dim: int, size: int, step: int) -> Any:
 def _folded(g: Tensor, ctx: Any) -> Tensor:
     """The sum of the windows, each in its place."""
     shape, dim, size, step = ctx
-    out = _C.empty(shape, g.dtype)
+    out = _C.empty(shape, g.dtype, g.device)
     _C.fill(out, 0)
     n = g._array.shape[dim]
     for k in range(size):
@@ -185,7 +185,7 @@ def _as_strided_differentiable(node: Node, g: Tensor) -> Any:
     from .index import index_put
 
     shape, ctx = node.ctx
-    zeros = _C.empty((int(np.prod(shape, dtype=np.int64)),), g.dtype)
+    zeros = _C.empty((int(np.prod(shape, dtype=np.int64)),), g.dtype, g.device)
     _C.fill(zeros, 0)
     return (reshape(index_put(Tensor(zeros), [_strided_places(shape, ctx)], g, True), shape),)
 

@@ -36,6 +36,7 @@ def _cast_differentiable(node: Node, g: Tensor) -> Any:
 
 
 _CAST = Op("to", lambda node, g: (_C.cast(g, node.ctx),), _cast_differentiable)
+_MOVE = Op("to", lambda node, g: (_C.to_device(g, node.ctx),), lambda node, g: (to(g, device=node.ctx),))
 _CLONE = Op("clone", lambda node, g: (g,), lambda node, g: (g,))
 
 
@@ -57,9 +58,10 @@ def to(
             copy = bool(arg) if arg is args[-1] and len(args) > 2 else copy
         else:
             dtype = as_dtype(arg)
-    if device is not None:
-        as_device(device)
     x = tensor_arg("to", input)
+    if device is not None and (place := as_device(device)) != x.device:
+        input, copy = _moved(input, place), False
+        x = input._array
     wanted = x.dtype if dtype is None else as_dtype(dtype)
     if wanted is x.dtype:
         return clone(input) if copy else input
@@ -67,6 +69,11 @@ def to(
     if wanted.is_floating_point and recording(input):
         return record(_CAST, out, (input,), (), x.dtype)
     return Tensor(out)
+
+
+def _moved(input: Tensor, device: Any) -> Tensor:
+    out = _C.to_device(input._array, device)
+    return record(_MOVE, out, (input,), (), input.device) if recording(input) else Tensor(out)
 
 
 def _make_cast(name: str, dtype: Any) -> Any:
@@ -102,7 +109,7 @@ def cpu(input: Tensor) -> Tensor:
 
 
 def cuda(input: Tensor, device: Any = None) -> Tensor:
-    """The tensor on a CUDA device; NotImplementedError where the build has none."""
+    """The tensor on a CUDA device; an error that says why where there is none."""
     return to(input, device="cuda" if device is None else device)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _C
-from .._dtypes import as_device, as_dtype, bool_, float64, get_default_dtype, int64, refuse_overflow
+from .._dtypes import CPU, as_device, as_dtype, bool_, float64, get_default_dtype, int64, refuse_overflow
 from ..tensor import Tensor, _array_of
 from ._common import operand, sizes, spread, tensor_arg
 
@@ -18,7 +18,10 @@ METHODS = "new_tensor new_zeros new_ones new_empty new_full"
 HELPERS = "filled fits"
 
 
-def _finish(array: Any, requires_grad: bool, op: str) -> Tensor:
+def _finish(array: Any, requires_grad: bool, op: str, device: Any = None) -> Tensor:
+    """The tensor of a new array; on `device`, where that is not None."""
+    if device is not None:
+        array = _C.to_device(array, as_device(device))
     if requires_grad and not array.dtype.is_floating_point:
         raise RuntimeError(f"{op}: only floating tensors can require a gradient, got {array.dtype}")
     return Tensor(array, bool(requires_grad))
@@ -31,22 +34,20 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     TypeError for elements or dtypes without a counterpart, ValueError for ragged sequences, RuntimeError for
     numbers that an integer dtype does not hold (ndarrays and tensors keep the low bits).
     """
-    as_device(device)
-    return _finish(_array_of(data, dtype), requires_grad, "tensor")
+    return _finish(_array_of(data, dtype), requires_grad, "tensor", device)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """data itself where it is a tensor of the dtype, on an ndarray's memory, else a copy."""
-    as_device(device)
     wanted = None if dtype is None else as_dtype(dtype)
     if isinstance(data, Tensor):
         from .cast import to
 
-        return data if wanted is None else to(data, wanted)
+        return to(data, dtype=wanted, device=device)
     if isinstance(data, np.ndarray):
         array = _C.from_numpy(data)
-        return Tensor(array if wanted is None else _C.cast(array, wanted))
-    return Tensor(_array_of(data, dtype))
+        return _finish(array if wanted is None else _C.cast(array, wanted), False, "as_tensor", device)
+    return _finish(_array_of(data, dtype), False, "as_tensor", device)
 
 
 def from_numpy(array: Any) -> Tensor:
@@ -79,10 +80,12 @@ def from_dlpack(source: Any) -> Tensor:
 
 def filled(op: str, size: Any, value: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     """A tensor of one number."""
-    as_device(device)
+    place = as_device(device)
     kind = get_default_dtype() if dtype is None else as_dtype(dtype)
-    if value.__class__ is _C.Array:
-        out = _C.empty(sizes(op, size), kind)
+    if value.__class__ is _C.Array or place != CPU:
+        out = _C.empty(sizes(op, size), kind, place)
+        if value.__class__ is not _C.Array and value:
+            refuse_overflow(op, value, kind)
         _C.fill(out, value)
     else:
         if value:
@@ -124,8 +127,8 @@ def empty(
     """A tensor whose elements are whatever was in its memory."""
     if named:
         size = spread("empty", "size", size, named)
-    as_device(device)
-    out = _C.empty(sizes("empty", size), get_default_dtype() if dtype is None else as_dtype(dtype))
+    kind = get_default_dtype() if dtype is None else as_dtype(dtype)
+    out = _C.empty(sizes("empty", size), kind, as_device(device))
     return _finish(out, requires_grad, "empty")
 
 
@@ -149,18 +152,22 @@ def _like(op: str, input: Tensor, dtype: Any) -> tuple[Any, Any]:
     return x.shape, x.dtype if dtype is None else dtype
 
 
+def _place(input: Tensor, device: Any) -> Any:
+    return input.device if device is None else device
+
+
 def zeros_like(
     input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Zeros in the shape and dtype of another tensor."""
     shape, kind = _like("zeros_like", input, dtype)
-    return filled("zeros_like", (shape,), 0, kind, device, requires_grad)
+    return filled("zeros_like", (shape,), 0, kind, _place(input, device), requires_grad)
 
 
 def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones in the shape and dtype of another tensor."""
     shape, kind = _like("ones_like", input, dtype)
-    return filled("ones_like", (shape,), 1, kind, device, requires_grad)
+    return filled("ones_like", (shape,), 1, kind, _place(input, device), requires_grad)
 
 
 def empty_like(
@@ -168,7 +175,7 @@ def empty_like(
 ) -> Tensor:
     """Uninitialised, in the shape and dtype of another tensor."""
     shape, kind = _like("empty_like", input, dtype)
-    return empty(shape, dtype=kind, device=device, requires_grad=requires_grad)
+    return empty(shape, dtype=kind, device=_place(input, device), requires_grad=requires_grad)
 
 
 def full_like(
@@ -176,7 +183,14 @@ def full_like(
 ) -> Tensor:
     """fill_value in the shape and dtype of another tensor."""
     shape, kind = _like("full_like", input, dtype)
-    return filled("full_like", (shape,), operand("full_like", fill_value), kind, device, requires_grad)
+    return filled(
+        "full_like",
+        (shape,),
+        operand("full_like", fill_value),
+        kind,
+        _place(input, device),
+        requires_grad,
+    )
 
 
 def new_tensor(input: Tensor, data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -190,7 +204,8 @@ def new_zeros(
     """Zeros with the dtype of another tensor."""
     if named:
         size = spread("new_zeros", "size", size, named)
-    return zeros(*size, dtype=input.dtype if dtype is None else dtype, requires_grad=requires_grad)
+    kind = input.dtype if dtype is None else dtype
+    return zeros(*size, dtype=kind, device=input.device, requires_grad=requires_grad)
 
 
 def new_ones(
@@ -199,7 +214,8 @@ def new_ones(
     """Ones with the dtype of another tensor."""
     if named:
         size = spread("new_ones", "size", size, named)
-    return ones(*size, dtype=input.dtype if dtype is None else dtype, requires_grad=requires_grad)
+    kind = input.dtype if dtype is None else dtype
+    return ones(*size, dtype=kind, device=input.device, requires_grad=requires_grad)
 
 
 def new_empty(
@@ -208,14 +224,16 @@ def new_empty(
     """Uninitialised, with the dtype of another tensor."""
     if named:
         size = spread("new_empty", "size", size, named)
-    return empty(*size, dtype=input.dtype if dtype is None else dtype, requires_grad=requires_grad)
+    kind = input.dtype if dtype is None else dtype
+    return empty(*size, dtype=kind, device=input.device, requires_grad=requires_grad)
 
 
 def new_full(
     input: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """fill_value with the dtype of another tensor."""
-    return full(size, fill_value, dtype=input.dtype if dtype is None else dtype, requires_grad=requires_grad)
+    kind = input.dtype if dtype is None else dtype
+    return full(size, fill_value, dtype=kind, device=input.device, requires_grad=requires_grad)
 
 
 def arange(
@@ -228,7 +246,6 @@ def arange(
     requires_grad: bool = False,
 ) -> Tensor:
     """start, start + step, ... below end. int64 when all are integers, else the default dtype."""
-    as_device(device)
     if end is None:
         start, end = 0, start
     values = [
@@ -244,7 +261,7 @@ def arange(
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
     if (end - start) * step < 0:
         raise _C.ArgumentError(f"arange: a step of {step} does not lead from {start} to {end}")
-    return _finish(_C.arange(start, step, max(int(count), 0), kind), requires_grad, "arange")
+    return _finish(_C.arange(start, step, max(int(count), 0), kind), requires_grad, "arange", device)
 
 
 def linspace(
@@ -257,12 +274,11 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """`steps` numbers from start to end, both included, evenly spaced."""
-    as_device(device)
     if steps < 0:
         raise RuntimeError(f"linspace: steps must not be negative, got {steps}")
     kind = get_default_dtype() if dtype is None else as_dtype(dtype)
     values = np.linspace(float(start), float(end), fits("linspace", steps, float64))
-    return _finish(_C.cast(_C.from_numpy(values), kind), requires_grad, "linspace")
+    return _finish(_C.cast(_C.from_numpy(values), kind), requires_grad, "linspace", device)
 
 
 def logspace(

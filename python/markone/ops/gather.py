@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import _C
-from .._dtypes import bool_, int64
+from .._dtypes import CPU, bool_, int64
 from ..autograd.graph import OUTPUT, Node, Op, edge_of, edges_of, recording
 from ..autograd.inplace import write_recorded
 from ..tensor import Tensor
@@ -35,9 +35,9 @@ def index_array(op: str, value: Any) -> Any:
     return _C.cast(array, int64)
 
 
-def filled(shape: Any, dtype: Any, value: Any) -> Any:
+def filled(shape: Any, dtype: Any, value: Any, device: Any = CPU) -> Any:
     """A fresh Array of one value."""
-    out = _C.empty(tuple(shape), dtype)
+    out = _C.empty(tuple(shape), dtype, device)
     _C.fill(out, value)
     return out
 
@@ -121,7 +121,7 @@ def _read(places: Any, x: Tensor) -> Tensor:
 
 def _read_native(node: Node, g: Any) -> Any:
     places, shape = node.ctx
-    out = filled(shape, g.dtype, 0)
+    out = filled(shape, g.dtype, 0, g.device)
     places.write_native(out, g, "sum")
     return (out,)
 
@@ -129,7 +129,7 @@ def _read_native(node: Node, g: Any) -> Any:
 _READ = Op(
     "gather",
     _read_native,
-    lambda node, g: (_write(node.ctx[0], Tensor(filled(node.ctx[1], g.dtype, 0)), g, "sum"),),
+    lambda node, g: (_write(node.ctx[0], Tensor(filled(node.ctx[1], g.dtype, 0, g.device)), g, "sum"),),
 )
 
 
@@ -158,7 +158,7 @@ def _write(places: Any, x: Tensor, src: Tensor, how: str) -> Tensor:
 
 def _cleared(places: Any, x: Tensor, value: float = 0) -> Tensor:
     """x with a number at the places."""
-    return _write(places, x, Tensor(filled(places.shape, x.dtype, value)), "put")
+    return _write(places, x, Tensor(filled(places.shape, x.dtype, value, x.device)), "put")
 
 
 # -- reductions
@@ -242,7 +242,7 @@ def _reduced(op: str, places: Any, x: Tensor, src: Tensor, how: str, include_sel
     src = places.fit(op, _same_type(op, x, src))
     out = _C.clone(x._array)
     if not include_self:
-        places.write_native(out, filled(places.shape, x.dtype, _neutral(how, x.dtype)), "put")
+        places.write_native(out, filled(places.shape, x.dtype, _neutral(how, x.dtype), x.device), "put")
     places.write_native(out, src._array, "sum" if how == "mean" else how)
     if how == "mean":
         divide = _C.div if x.dtype.is_floating_point else _C.floor_divide
@@ -311,7 +311,7 @@ def scatter(
         raise TypeError("scatter: wants either src or value")
     src = value if src is None else src
     if not isinstance(src, Tensor):
-        src = Tensor(filled(places.shape, input.dtype, operand("scatter", src)))
+        src = Tensor(filled(places.shape, input.dtype, operand("scatter", src), input.device))
     src = places.fit("scatter", _same_type("scatter", input, src))
     if reduce not in (None, "add", "multiply"):
         raise RuntimeError(f"scatter: reduce is {reduce!r}, wants 'add' or 'multiply'")
@@ -419,7 +419,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """A copy with a number (or 0-d tensor) in the slices along dim that index names."""
     places = _Slices("index_fill", input, dim, index, wraps=True)
     if not isinstance(value, Tensor):
-        value = Tensor(filled((), input.dtype, operand("index_fill", value)))
+        value = Tensor(filled((), input.dtype, operand("index_fill", value), input.device))
     if value.ndim:
         raise RuntimeError(f"index_fill: value must be a number or 0-d, got shape {list(value.shape)}")
     if not input.ndim:

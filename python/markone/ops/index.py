@@ -162,14 +162,14 @@ def _recut(input: Tensor, plan: _Plan) -> Tensor:
 # -- by integer arrays
 
 
-def _zeros(shape: Any, dtype: Any) -> Any:
-    out = _C.empty(tuple(shape), dtype)
+def _zeros(shape: Any, dtype: Any, device: Any) -> Any:
+    out = _C.empty(tuple(shape), dtype, device)
     _C.fill(out, 0)
     return out
 
 
 def _scattered(g: Any, shape: Any, indices: Any) -> Any:
-    out = _zeros(shape, g.dtype)
+    out = _zeros(shape, g.dtype, g.device)
     _C.index_put_into(out, indices, g, True)
     return out
 
@@ -207,7 +207,7 @@ def _put_backward(node: Node, g: Tensor) -> Any:
     indices, shape, dtype, accumulate = node.ctx
     old = new = None
     if node.edges[0] is not None:
-        old = g if accumulate else index_put(g, indices, Tensor(_zeros((), g.dtype)))
+        old = g if accumulate else index_put(g, indices, Tensor(_zeros((), g.dtype, g.device)))
     if node.edges[1] is not None:
         new = sum_to_shape(index(g, indices), shape, dtype)
     return old, new
@@ -236,7 +236,7 @@ def _as_value(input: Tensor, value: Any) -> Tensor:
     if isinstance(value, np.ndarray | list | tuple):
         return Tensor(value)
     number = operand("setitem", value)
-    out = _C.empty((), input._array.dtype)
+    out = _C.empty((), input._array.dtype, input._array.device)
     _C.fill(out, number)
     return Tensor(out)
 

@@ -31,7 +31,7 @@ def _pick_differentiable(node: Node, g: Tensor) -> Any:
     (indices,) = node.tensors()
     shape, axes = node.ctx
     lead = shape[: len(shape) - axes]
-    zeros = _C.empty((*lead, math.prod(shape[len(lead) :])), g.dtype)
+    zeros = _C.empty((*lead, math.prod(shape[len(lead) :])), g.dtype, g.device)
     _C.fill(zeros, 0)
     flat = (*lead, math.prod(g.shape[len(lead) :]))
     added = scatter_add(Tensor(zeros), len(lead), reshape(indices, flat), reshape(g, flat))
@@ -258,7 +258,7 @@ def _unpool(
                 f"{op}: output_size {list(size)} is not within one stride {list(step)} of {list(least)}"
             )
     flat = (*lead, math.prod(have))
-    zeros = _C.empty((*lead, math.prod(size)), x.dtype)
+    zeros = _C.empty((*lead, math.prod(size)), x.dtype, x.device)
     _C.fill(zeros, 0)
     args = (Tensor(zeros), len(lead), reshape(indices, flat), reshape(input, flat))
     return reshape(named(op, scatter, *args), (*lead, *size))

@@ -30,7 +30,7 @@ def _median(op: str, input: Tensor, dim: Any, keepdim: bool, skip_nan: bool) -> 
     x = tensor_arg(op, input)
     if dim is None:
         if x.numel == 0:
-            nan = _C.empty((), x.dtype)
+            nan = _C.empty((), x.dtype, x.device)
             _C.fill(nan, float("nan") if x.dtype.is_floating_point else 0)
             return Tensor(nan)
         return _median(op, ravel(input), 0, False, skip_nan).values

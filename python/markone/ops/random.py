@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import _C
-from .._dtypes import as_device, as_dtype, float32, float64, get_default_dtype, int64
+from .._dtypes import CPU, as_device, as_dtype, float32, float64, get_default_dtype, int64
 from ..autograd.graph import Node, Op, edge_of, recording
 from ..autograd.modes import no_grad
 from ..tensor import Tensor
@@ -28,7 +28,9 @@ default_generator = _C.default_generator  # used where none is given
 
 
 def manual_seed(seed: int) -> Any:
-    """Starts the default generator again from a seed; returns it."""
+    """Starts the default generators of all devices again from a seed; returns the cpu's."""
+    for index in range(_C.cuda_device_count()):
+        _C.default_generator_of(_C.Device("cuda", index)).manual_seed(int(seed))
     return default_generator.manual_seed(int(seed))
 
 
@@ -52,11 +54,14 @@ def set_rng_state(state: Tensor) -> None:
     default_generator.set_state(tensor_arg("set_rng_state", state, "state"))
 
 
-def _generator(op: str, generator: Any) -> Any:
+def _generator(op: str, generator: Any, device: Any = CPU) -> Any:
+    """The generator of a call whose result is on `device`."""
     if generator is None:
-        return default_generator
+        return default_generator if device == CPU else _C.default_generator_of(device)
     if not isinstance(generator, Generator):
         raise TypeError(f"{op}: generator must be a Generator, got {type(generator).__name__}")
+    if generator.device != device:
+        raise RuntimeError(f"{op}: the generator is on {generator.device}, the tensor on {device}")
     return generator
 
 
@@ -78,8 +83,8 @@ def rand(
     """Uniform in [0, 1)."""
     if named:
         size = spread("rand", "size", size, named)
-    as_device(device)
-    out = _C.uniform(sizes("rand", size), _floating("rand", dtype), 0.0, 1.0, _generator("rand", generator))
+    gen = _generator("rand", generator, as_device(device))
+    out = _C.uniform(sizes("rand", size), _floating("rand", dtype), 0.0, 1.0, gen)
     return _finish(out, requires_grad, "rand")
 
 
@@ -94,8 +99,8 @@ def randn(
     """Normal with mean 0 and standard deviation 1."""
     if named:
         size = spread("randn", "size", size, named)
-    as_device(device)
-    out = _C.normal(sizes("randn", size), _floating("randn", dtype), 0.0, 1.0, _generator("randn", generator))
+    gen = _generator("randn", generator, as_device(device))
+    out = _C.normal(sizes("randn", size), _floating("randn", dtype), 0.0, 1.0, gen)
     return _finish(out, requires_grad, "randn")
 
 
@@ -109,7 +114,7 @@ def randint(
     device: Any = None,
 ) -> Tensor:
     """Integers in [low, high): randint(high, size) or randint(low, high, size)."""
-    as_device(device)
+    place = as_device(device)
     if size is None:
         low, high, size = 0, low, high
     if size is None or not isinstance(size, list | tuple):
@@ -117,16 +122,16 @@ def randint(
     if high <= low:
         raise RuntimeError(f"randint: the range [{low}, {high}) is empty")
     kind = int64 if dtype is None else as_dtype(dtype)
-    gen = _generator("randint", generator)
+    gen = _generator("randint", generator, place)
     return Tensor(_C.randint(sizes("randint", (size,)), low, high, kind, gen))
 
 
 def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
     """0 .. n - 1 in random order, int64."""
-    as_device(device)
+    gen = _generator("randperm", generator, as_device(device))
     if n < 0:
         raise RuntimeError(f"randperm: n must not be negative, got {n}")
-    out = _C.randperm(n, _generator("randperm", generator))
+    out = _C.randperm(n, gen)
     return Tensor(out if dtype is None else _C.cast(out, as_dtype(dtype)))
 
 
@@ -139,7 +144,11 @@ def rand_like(
 ) -> Tensor:
     """rand in the shape and dtype of another tensor."""
     return rand(
-        input._array.shape, generator=generator, dtype=_kind_like(input, dtype), requires_grad=requires_grad
+        input._array.shape,
+        generator=generator,
+        dtype=_kind_like(input, dtype),
+        device=input.device,
+        requires_grad=requires_grad,
     )
 
 
@@ -148,7 +157,11 @@ def randn_like(
 ) -> Tensor:
     """randn in the shape and dtype of another tensor."""
     return randn(
-        input._array.shape, generator=generator, dtype=_kind_like(input, dtype), requires_grad=requires_grad
+        input._array.shape,
+        generator=generator,
+        dtype=_kind_like(input, dtype),
+        device=input.device,
+        requires_grad=requires_grad,
     )
 
 
@@ -200,10 +213,10 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -
     """1 with probability input (or p) for each element, else 0."""
     x = tensor_arg("bernoulli", input)
     if p is not None:
-        probability = _C.empty(x.shape, x.dtype)
+        probability = _C.empty(x.shape, x.dtype, x.device)
         _C.fill(probability, p)
         x = probability
-    return Tensor(_C.bernoulli(x, _generator("bernoulli", generator)))
+    return Tensor(_C.bernoulli(x, _generator("bernoulli", generator, x.device)))
 
 
 def multinomial(
@@ -244,7 +257,7 @@ def multinomial(
 
 def uniform_(input: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Any = None) -> Tensor:
     """Fills with uniform numbers in [from_, to)."""
-    gen = _generator("uniform_", generator)
+    gen = _generator("uniform_", generator, input.device)
     x = tensor_arg("uniform_", input)
     if from_ > to:
         raise RuntimeError(f"uniform_: the range [{from_}, {to}) is empty")
@@ -253,7 +266,7 @@ def uniform_(input: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: A
 
 def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
     """Fills with normal numbers."""
-    gen = _generator("normal_", generator)
+    gen = _generator("normal_", generator, input.device)
     x = tensor_arg("normal_", input)
     if std < 0:
         raise RuntimeError(f"normal_: std must not be negative, got {std}")
@@ -279,7 +292,7 @@ def _transformed(op: str, input: Tensor, of_uniform: Callable[[Tensor], Tensor],
     x = tensor_arg(op, input)
     if not x.dtype.is_floating_point:
         raise RuntimeError(f"{op}: wants a floating type, got {x.dtype}")
-    u = Tensor(_C.empty(x.shape, float64 if x.dtype is float64 else float32))
+    u = Tensor(_C.empty(x.shape, float64 if x.dtype is float64 else float32, x.device))
     with no_grad():
         uniform_(u, generator=generator)
         # Away from both ends, where the functions are infinite.
@@ -317,7 +330,10 @@ def log_normal_(input: Tensor, mean: float = 1.0, std: float = 2.0, *, generator
     if not std > 0:
         raise RuntimeError(f"log_normal_: std must be above 0, got {std}")
     drawn = normal_(
-        Tensor(_C.empty(tensor_arg("log_normal_", input).shape, float32)), mean, std, generator=generator
+        Tensor(_C.empty(tensor_arg("log_normal_", input).shape, float32, input.device)),
+        mean,
+        std,
+        generator=generator,
     )
     return random_in_place(input, lambda: _C.copy_into(input._array, drawn.exp()._array))
 
@@ -349,7 +365,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, *, generator: 
     x = tensor_arg("dropout", input)
     if not training:
         return input
-    y, mask = _C.dropout(x, float(p), _generator("dropout", generator))
+    y, mask = _C.dropout(x, float(p), _generator("dropout", generator, x.device))
     if not recording(input):
         return Tensor(y)
     return Tensor(y, True, Node(_DROPOUT, (edge_of(input),), (mask,), float(p)))

@@ -113,7 +113,7 @@ def _others_product(x: Tensor) -> Tensor:
     """For each element the product of the others of its row (the last dimension), by halves."""
     n = x.shape[-1]
     if n <= 1:
-        ones = _C.empty(x._array.shape, x._array.dtype)
+        ones = _C.empty(x._array.shape, x._array.dtype, x._array.device)
         _C.fill(ones, 1)
         return Tensor(ones)
     left, right = narrow(x, -1, 0, n // 2), narrow(x, -1, n // 2, n - n // 2)

@@ -272,7 +272,7 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 def _embedded(g: Any, ctx: Any) -> Any:
     """Zeros of the source's shape with g in the window."""
     shape, cut = ctx
-    out = _C.empty(shape, g.dtype)
+    out = _C.empty(shape, g.dtype, g.device)
     _C.fill(out, 0)
     _C.copy_into(cut(out), g)
     return out
@@ -472,7 +472,7 @@ def pad_constant(input: Tensor, pad: Sequence[int], value: float = 0.0) -> Tenso
     if 0 < len(pad) <= 6:
         out = _C.pad(inner._array, "constant", tuple(max(n, 0) for n in pad), value)
     else:
-        out = _C.empty(tuple(wide), input.dtype)
+        out = _C.empty(tuple(wide), input.dtype, input.device)
         _C.fill(out, value)
         _C.copy_into(cut(out), inner._array)
     if not recording(inner):

@@ -47,7 +47,7 @@ conj_physical = _itself("conj_physical", "The tensor itself: every tensor is rea
 
 def isreal(input: Tensor) -> Tensor:
     """True for every element: there are no complex tensors."""
-    out = _C.empty(tensor_arg("isreal", input).shape, _C.bool_)
+    out = _C.empty(tensor_arg("isreal", input).shape, _C.bool_, input.device)
     _C.fill(out, True)
     return Tensor(out)
 

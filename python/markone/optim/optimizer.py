@@ -23,14 +23,14 @@ __all__ = ["Optimizer", "ParamGroup", "Run"]
 ParamsT: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 
 
-def _number(name: str, value: float) -> Tensor:
+def _number(name: str, value: float, device: Any) -> Tensor:
     """A number that a step reads and writes, 0-d as PyTorch keeps it; the count is int64, others float64."""
-    return _filled((), _C.int64 if name == "step" else _C.float64, value)
+    return _filled((), _C.int64 if name == "step" else _C.float64, value, device)
 
 
-def _filled(shape: tuple[int, ...], dtype: Any, value: float) -> Tensor:
+def _filled(shape: tuple[int, ...], dtype: Any, value: float, device: Any) -> Tensor:
     with unrecorded():
-        array = _C.empty(shape, dtype)
+        array = _C.empty(shape, dtype, device)
         _C.fill(array, value)
     return Tensor(array)
 
@@ -56,6 +56,12 @@ class ParamGroup(dict[str, Any]):
         self.lr_array = _C.empty((1,), _C.float64)
         self.momentum_array = _C.empty((1,), _C.float64)
         self.update(*args, **kwargs)
+
+    def place(self, device: Any) -> None:
+        """Puts the arrays where the parameters are."""
+        if self.lr_array.device != device:
+            self.lr_array = _C.to_device(self.lr_array, device)
+            self.momentum_array = _C.to_device(self.momentum_array, device)
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key == "lr":
@@ -210,16 +216,20 @@ class Optimizer:
         group = self.param_groups[index]
         group.reads_array = type(self)._step_run is Optimizer._step_run
         runs = self._runs[index] = []
+        for p in group["params"][:1]:
+            group.place(p.device)
         parameters_changed()
         by_kind: dict[Any, list[Tensor]] = {}
         for p in group["params"]:
             state = self.state.get(p, {})
-            kind = (p.dtype.name, *(id(state.get(name)) for name in self._numbers))
+            kind = (p.dtype.name, str(p.device), *(id(state.get(name)) for name in self._numbers))
             by_kind.setdefault(kind, []).append(p)
         for params in by_kind.values():
             state = self.state.get(params[0], {})
             numbers = {
-                name: state[name] if name in state else _number(name, self._initial(name, group))
+                name: state[name]
+                if name in state
+                else _number(name, self._initial(name, group), params[0].device)
                 for name in self._numbers
             }
             run = Run(params, numbers)
@@ -234,7 +244,7 @@ class Optimizer:
         for key in self._state_names(group):
             shape = self._shape_of(key, p)
             if key not in state and shape is not None:
-                state[key] = _filled(shape, p.dtype, self._initial(key, group))
+                state[key] = _filled(shape, p.dtype, self._initial(key, group), p.device)
         return state
 
     def _state_names(self, group: ParamGroup) -> tuple[str, ...]:
@@ -300,7 +310,7 @@ class Optimizer:
         chosen = {id(p) for p in active}
         run.params = [p for p in run.params if id(p) not in chosen]
         with unrecorded():
-            fresh = Run(active, {name: _number(name, n.item()) for name, n in run.numbers.items()})
+            fresh = Run(active, {name: _number(name, n.item(), n.device) for name, n in run.numbers.items()})
         for p in active:
             self._state_of(p, fresh, self.param_groups[index])
         self._runs[index].append(fresh)
@@ -432,16 +442,17 @@ class Optimizer:
                     f"{type(self).__name__}.load_state_dict: '{key}' of parameter {number} has shape "
                     f"{list(array.shape)}, wants {'none' if wanted is None else list(wanted)}"
                 )
-            result[key] = Tensor(_C.cast(_C.from_numpy(np.array(array, order="C")), p.dtype))
+            copied = _C.cast(_C.from_numpy(np.array(array, order="C")), p.dtype)
+            result[key] = Tensor(_C.to_device(copied, p.device))
         numbers: dict[str, float] = {}
         for key in self._numbers:
             value = values.get(key)
             if value is None:  # SGD of PyTorch keeps no count: a buffer tells that there was a step
                 value = float(bool(result)) if key == "step" else self._initial(key, self.param_groups[index])
             numbers[key] = float(value.item() if hasattr(value, "item") else value)
-        kind = (index, p.dtype.name, *numbers.values())
+        kind = (index, p.dtype.name, str(p.device), *numbers.values())
         if kind not in shared:
-            shared[kind] = {key: _number(key, value) for key, value in numbers.items()}
+            shared[kind] = {key: _number(key, value, p.device) for key, value in numbers.items()}
         return {**shared[kind], **result}
 
     def __repr__(self) -> str:
