@@ -1,8 +1,11 @@
 // CUDA devices: which there are, their memory, waiting for them, events.
 #include "core/cuda.h"
 
+#include <cstring>
+
 #include "bind/common.h"
 #include "core/storage.h"
+#include "ops/tables.h"
 
 namespace markone::bind {
 namespace {
@@ -40,6 +43,27 @@ class Event {
   bool recorded_ = false;
 };
 
+// The reference's kernels that the device's table lacks. A table is entries from end to end, each a function
+// and a name, but for the name of its instruction set.
+std::vector<std::string> missing_kernels(int index) {
+  struct Any {
+    void (*function)();
+    const char* name;
+  };
+  static_assert(sizeof(Any) == sizeof(markone::Entry<GemmArgs>) &&
+                sizeof(KernelTable) % sizeof(Any) == sizeof(char*));
+  const char* wanted = reinterpret_cast<const char*>(&table_of(Isa::kRef));
+  const char* found = reinterpret_cast<const char*>(&table_for(device_of(index)));
+  std::vector<std::string> out;
+  for (size_t at = 0; at + sizeof(Any) <= sizeof(KernelTable); at += sizeof(Any)) {
+    Any ours, theirs;
+    std::memcpy(&ours, wanted + at, sizeof ours);
+    std::memcpy(&theirs, found + at, sizeof theirs);
+    if (ours.function && !theirs.function) out.emplace_back(ours.name);
+  }
+  return out;
+}
+
 }  // namespace
 
 void bind_cuda(py::module_& m) {
@@ -75,6 +99,8 @@ void bind_cuda(py::module_& m) {
   m.def(
       "cuda_synchronize", [](int index) { synchronize(device_of(index)); }, py::arg("index"),
       "Waits for the device; raises what its kernels have reported.");
+  m.def("cuda_missing_kernels", &missing_kernels, py::arg("index"),
+        "Names of the reference's kernels that the device has none for.");
   m.def(
       "check_device", [](const Device& device) { check_device("device", device); }, py::arg("device"),
       "RuntimeError where there is no such device.");

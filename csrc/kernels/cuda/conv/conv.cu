@@ -2,7 +2,7 @@
 // likewise; few output channels one by one. Unfold and fold.
 #include "contract/conv.h"
 #include "kernels/cuda/device/each.cuh"
-#include "kernels/cuda/gemm/tile.cuh"
+#include "kernels/cuda/device/tile.cuh"
 
 namespace markone::cuda {
 namespace {

@@ -1,7 +1,7 @@
 // Matrix multiplication on the CUDA cores: fused multiply-adds for floating types, wrapping sums for
 // integers.
 #include "contract/gemm.h"
-#include "kernels/cuda/gemm/tile.cuh"
+#include "kernels/cuda/device/tile.cuh"
 
 namespace markone::cuda {
 namespace {

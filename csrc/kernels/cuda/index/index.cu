@@ -169,15 +169,17 @@ void in_range(const InRangeArgs* args, const Run* run) {
   });
 }
 template <class T>
+__device__ T arange_at(const ArangeArgs& a, int64_t i) {
+  if constexpr (__is_same(T, float) || __is_same(T, double) || __is_same(T, BF16) || __is_same(T, F16)) {
+    return cast_one<T>(a.start.f + static_cast<double>(i) * a.step.f);
+  } else {
+    return cast_one<T>((Int(a.start.i) + Int(i) * Int(a.step.i)).v);
+  }
+}
+template <class T>
 void arange(const ArangeArgs* args, const Run* run) {
   const ArangeArgs a = *args;
-  each(run, a.n, [=] __device__(int64_t i) {
-    if constexpr (__is_same(T, float) || __is_same(T, double) || __is_same(T, BF16) || __is_same(T, F16)) {
-      static_cast<T*>(a.out)[i] = cast_one<T>(a.start.f + static_cast<double>(i) * a.step.f);
-    } else {
-      static_cast<T*>(a.out)[i] = cast_one<T>((Int(a.start.i) + Int(i) * Int(a.step.i)).v);
-    }
-  });
+  each(run, a.n, [=] __device__(int64_t i) { static_cast<T*>(a.out)[i] = arange_at<T>(a, i); });
 }
 
 // ---- the table ----
