@@ -38,7 +38,7 @@ def test_var():
 @pytest.mark.parametrize("name", ["argmax", "argmin"])
 def test_first_extremes(name):
     for dtype in ("float32", "float64", "bfloat16", "int64", "uint8"):
-        x = made(dtype, (6, 300, 2))
+        x = made(dtype, (2, 70, 2))
         for dim in (0, 1, 2, None):
             same(name, [x, dim])
     nan = _C.from_numpy(np.array([1.0, np.nan, 3.0, np.nan, 5.0]))
