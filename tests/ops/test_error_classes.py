@@ -163,6 +163,8 @@ MISUSE = {
         lib.ones(5, 2, 3), (lib.ones(1, 3, 4), lib.ones(1, 3, 4))
     ),
     "gru dims": lambda lib: lib.nn.GRU(3, 4)(lib.ones(3)),
+    "padding_idx": lambda lib: lib.nn.Embedding(3, 2, padding_idx=5),
+    "F.embedding padding_idx": lambda lib: F(lib).embedding(whole(lib, 0), lib.ones(3, 2), padding_idx=9),
     "attention heads": lambda lib: lib.nn.MultiheadAttention(5, 2),
     "dropout": lambda lib: lib.nn.Dropout(1.5),
     "softmax dim": lambda lib: lib.ones(2).softmax(1),
@@ -219,10 +221,17 @@ def test_misuse_raises_what_pytorch_raises(name):
         MISUSE[name](torch)
     with pytest.raises(Exception) as ours:
         MISUSE[name](mo)
-    # An assertion of PyTorch's is a ValueError here.
-    wanted = ValueError if theirs.type is AssertionError else theirs.type
+    # Where PyTorch asserts, a ValueError of ours will do.
+    wanted = (AssertionError, ValueError) if theirs.type is AssertionError else theirs.type
     assert issubclass(ours.type, wanted), f"{ours.type.__mro__[:3]} for {theirs.type}: {ours.value}"
     assert str(ours.value)
+
+
+@pytest.mark.parametrize("name", ["padding_idx", "F.embedding padding_idx", "attention heads"])
+def test_what_pytorch_asserts_is_caught_as_either(name):
+    for error in (AssertionError, ValueError):
+        with pytest.raises(error, match="padding_idx is|embed_dim is"):
+            MISUSE[name](mo)
 
 
 def test_native_errors_are_pythons_and_pytorchs():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ... import _C, ops
 from ..._dtypes import int32, int64
+from ..._errors import AssertedError
 from ...autograd.graph import Node, Op, edge_of, recording
 from ...autograd.modes import no_grad
 from ...tensor import Tensor
@@ -31,7 +32,7 @@ def _check(op: str, input: Tensor, weight: Tensor, padding_idx: int | None, spar
     if padding_idx is None:
         return None
     if not -rows <= padding_idx < rows:
-        raise ValueError(f"{op}: padding_idx is {padding_idx}, weight has {rows} rows")
+        raise AssertedError(f"{op}: padding_idx is {padding_idx}, weight has {rows} rows")
     return padding_idx % rows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from ..._errors import AssertedError
 from ...autograd.modes import no_grad
 from ...ops import empty
 from ...tensor import Tensor
@@ -37,7 +38,9 @@ class _Table(Module):
         self.embedding_dim = embedding_dim
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
-                raise ValueError(f"{name}: padding_idx is {padding_idx}, wants one of {num_embeddings} rows")
+                raise AssertedError(
+                    f"{name}: padding_idx is {padding_idx}, wants one of {num_embeddings} rows"
+                )
             padding_idx %= num_embeddings
         self.padding_idx = padding_idx
         if weight is None:

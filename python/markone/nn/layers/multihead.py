@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..._errors import AssertedError
 from ...ops import empty
 from ...tensor import Tensor
 from .. import functional as F
@@ -59,7 +60,7 @@ class MultiheadAttention(Module):
     ) -> None:
         super().__init__()
         if embed_dim <= 0 or num_heads <= 0 or embed_dim % num_heads:
-            raise ValueError(
+            raise AssertedError(
                 f"MultiheadAttention: embed_dim is {embed_dim}, wants a multiple of num_heads ({num_heads})"
             )
         self.embed_dim = embed_dim
