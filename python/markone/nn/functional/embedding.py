@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ... import _C, ops
 from ..._dtypes import int32, int64
-from ..._errors import AssertedError
 from ...autograd.graph import Node, Op, edge_of, recording
 from ...autograd.modes import no_grad
 from ...tensor import Tensor
+from ..errors import AssertedError
 
 __all__ = ["embedding", "embedding_bag"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..._errors import AssertedError
 from ...autograd.modes import no_grad
 from ...ops import empty
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
+from ..errors import AssertedError
 from ..module import Module
 from ..parameter import Parameter
 

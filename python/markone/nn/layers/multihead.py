@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..._errors import AssertedError
 from ...ops import empty
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
+from ..errors import AssertedError
 from ..module import Module
 from ..parameter import Parameter
 from .linear import Linear
