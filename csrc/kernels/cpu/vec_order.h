@@ -56,7 +56,10 @@ MO_INLINE typename Lanes<C>::V combine_lanes(int64_t n, Values values) {
   for (; i + Lanes<C>::kLanes <= n; i += Lanes<C>::kLanes) {
     for (int k = 0; k < kVectors; ++k) acc[k] = Op::combine(acc[k], values(i + k * V::kLanes, V::kLanes));
   }
-  for (int k = 0; k < kVectors && i < n; ++k, i += V::kLanes) {
+  // Unrolled, so that the sums stay in registers.
+#pragma GCC unroll 16
+  for (int k = 0; k < kVectors; ++k, i += V::kLanes) {
+    if (i >= n) break;
     const int64_t left = n - i < V::kLanes ? n - i : V::kLanes;
     acc[k] = Op::combine(acc[k], first_lanes(values(i, left), left, neutral));
   }

@@ -21,7 +21,8 @@ __all__ = ["PROGRAMS"]
 
 
 def _tensor(lib: Any, array: Any, device: str) -> Any:
-    return lib.from_numpy(np.ascontiguousarray(array)).to(device)
+    # In each library's own memory, as tensors in a network are, and not in NumPy's, which no cache line begins.
+    return lib.tensor(np.ascontiguousarray(array)).to(device)
 
 
 def _recurrent(name: str) -> Callable[[Any, Case, str], Prepared]:
