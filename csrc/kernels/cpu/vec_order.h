@@ -46,7 +46,7 @@ MO_INLINE V load_lanes(const C* p, int64_t left) {
 // One chunk of n <= kChunk values, folded to a vector of lanes. values(i, left) gives those from i on as a
 // vector, of which `left` count.
 template <class Op, class C, class Values>
-MO_INLINE typename Lanes<C>::V combine_lanes(int64_t n, Values values) {
+MO_INLINE typename Lanes<C>::V combine_lanes(int64_t n, const Values& values) {
   using V = typename Lanes<C>::V;
   constexpr int kVectors = Lanes<C>::kLanes / V::kLanes;
   const V neutral = initial<Op, V, C>();
@@ -77,7 +77,7 @@ MO_INLINE V fold_halves(V v) {
     return v;
 }
 template <class Op, class C, class Values>
-MO_INLINE C combine_chunk(int64_t n, Values values) {
+MO_INLINE C combine_chunk(int64_t n, const Values& values) {
   using V = typename Lanes<C>::V;
   return first_lane(fold_halves<Op, V::kLanes / 2>(combine_lanes<Op, C>(n, values)));
 }
@@ -87,7 +87,7 @@ __attribute__((noinline)) C reduce_chunk(const C* p, int64_t n, C shift) {
   using V = typename Lanes<C>::V;
   const V s(shift);
   return combine_chunk<Op, C>(
-      n, [=](int64_t i, int64_t left) { return Op::map(load_lanes<V>(p + i, left), s); });
+      n, [&](int64_t i, int64_t left) { return Op::map(load_lanes<V>(p + i, left), s); });
 }
 
 // The same for `width` outputs beside each other: the rows of one chunk are added, several of one lane at a

@@ -27,7 +27,7 @@ template <class C, class Args, class Change>
 MO_INLINE void each_in_channel(const Args* a, int64_t channel, Change change) {
   for (int64_t o = 0; o < a->outer; ++o) {
     const int64_t start = (o * a->channels + channel) * a->inner;
-    each_vector<C>(a->inner, [=](int64_t i, int64_t left) { change(start + i, left); });
+    each_vector<C>(a->inner, [&](int64_t i, int64_t left) { change(start + i, left); });
   }
 }
 
@@ -63,7 +63,7 @@ struct BatchNorm {
     if (a->training) {
       const int64_t stride = a->channels * a->inner;
       each_chunk(a, c, [&](int64_t start, int64_t rows, int64_t n) {
-        seen.add<C>(rows, n, [=](int64_t r, int64_t i, int64_t left) {
+        seen.add<C>(rows, n, [&](int64_t r, int64_t i, int64_t left) {
           return load_lanes<V>(x + start + r * stride + i, left);
         });
       });
@@ -79,7 +79,7 @@ struct BatchNorm {
     const V b(a->bias ? static_cast<const C*>(a->bias)[c] : C(0));
     const C* x = static_cast<const C*>(a->x) + start;
     C* y = static_cast<C*>(a->y) + start;
-    each_vector<C>(a->inner, [=](int64_t i, int64_t left) {
+    each_vector<C>(a->inner, [&](int64_t i, int64_t left) {
       store_lanes(fma(load_lanes<V>(x + i, left) - m, w, b), y + i, left);
     });
   }
@@ -139,7 +139,7 @@ struct BatchNorm {
     const C *mean = static_cast<const C*>(a->mean) + first, *scale = static_cast<const C*>(a->scale) + first;
     const C* weight = a->weight ? static_cast<const C*>(a->weight) + first : nullptr;
     const C* bias = a->bias ? static_cast<const C*>(a->bias) + first : nullptr;
-    each_strip<C>(width, [=]<int kStrip>(int64_t i, int64_t left) {
+    each_strip<C>(width, [&]<int kStrip>(int64_t i, int64_t left) {
       V m[kStrip], w[kStrip], b[kStrip];
       for (int v = 0; v < kStrip; ++v) {
         const int64_t at = i + v * V::kLanes;
@@ -198,7 +198,7 @@ struct BatchNormGrad {
     if (a->training || a->dweight || a->dbias) {
       const int64_t stride = a->channels * a->inner;
       each_chunk(a, c, [&](int64_t start, int64_t rows, int64_t n) {
-        add_chunk<C>(sums, rows, n, [=](int64_t r, int64_t i, int64_t left, V(&v)[2]) {
+        add_chunk<C>(sums, rows, n, [&](int64_t r, int64_t i, int64_t left, V(&v)[2]) {
           const int64_t at = start + r * stride + i;
           v[0] = load_lanes<V>(g + at, left);
           v[1] = v[0] * ((load_lanes<V>(x + at, left) - mean) * scale);
@@ -210,7 +210,7 @@ struct BatchNormGrad {
     C* dx = static_cast<C*>(a->dx);
     const V w = a->weight ? scale * V(static_cast<const C*>(a->weight)[c]) : scale;
     const V p(means.plain), q = -(V(means.along) * scale);
-    each_in_channel<C>(a, c, [=](int64_t i, int64_t left) {
+    each_in_channel<C>(a, c, [&](int64_t i, int64_t left) {
       const V away = load_lanes<V>(x + i, left) - mean;
       store_lanes(w * fma(away, q, load_lanes<V>(g + i, left) - p), dx + i, left);
     });

@@ -41,12 +41,12 @@ struct Columns {
   }
   // visit(flat index of channel 0, left) for each vector of the tile.
   template <class Visit>
-  MO_INLINE void each(int64_t task, Visit visit) const {
+  MO_INLINE void each(int64_t task, const Visit& visit) const {
     const int64_t tiles = (a->inner + kLocalColumns - 1) / kLocalColumns;
     const int64_t column = task % tiles * kLocalColumns;
     const int64_t start = task / tiles * a->channels * a->inner + column;
     const int64_t width = a->inner - column < kLocalColumns ? a->inner - column : kLocalColumns;
-    each_vector<C>(width, [=](int64_t i, int64_t left) { visit(start + i, left); });
+    each_vector<C>(width, [&](int64_t i, int64_t left) { visit(start + i, left); });
   }
   static void run_all(const Args* args, const Run* run, ChunkFn task) {
     Columns self{args, static_cast<C*>(run->scratch)};
@@ -60,7 +60,7 @@ struct LocalNorm {
   static void task(void* context, int64_t task, int) {
     const auto self = *static_cast<const Columns<C, LocalNormArgs>*>(context);
     const LocalNormArgs* a = self.a;
-    self.each(task, [=](int64_t start, int64_t left) {
+    self.each(task, [&](int64_t start, int64_t left) {
       const C* x = static_cast<const C*>(a->x) + start;
       C* y = static_cast<C*>(a->y) + start;
       for (int64_t c = 0; c < a->channels; ++c) {
@@ -82,7 +82,7 @@ struct LocalNormGrad {
     const LocalNormGradArgs* a = self.a;
     C* spread = self.scratch + slot * a->channels * 16;
     const V share(-2 * a->alpha * a->beta / static_cast<double>(a->size));
-    self.each(task, [=](int64_t start, int64_t left) {
+    self.each(task, [&](int64_t start, int64_t left) {
       const C *x = static_cast<const C*>(a->x) + start, *g = static_cast<const C*>(a->g) + start;
       C* dx = static_cast<C*>(a->dx) + start;
       for (int64_t c = 0; c < a->channels; ++c) {
@@ -94,7 +94,7 @@ struct LocalNormGrad {
       for (int64_t c = 0; c < a->channels; ++c) {
         const int64_t at = c * a->inner;
         const V sum = self.around(c, (a->size - 1) / 2, a->size / 2,
-                                  [=](int64_t j) { return V::load(spread + j * V::kLanes); });
+                                  [&](int64_t j) { return V::load(spread + j * V::kLanes); });
         const V v = load_lanes<V>(x + at, left);
         store_lanes(fma(share * v, sum, load_lanes<V>(dx + at, left)), dx + at, left);
       }

@@ -24,11 +24,11 @@ struct RowNorm {
       Moments all;
       for (int64_t start = 0; start < n; start += kNormChunk)
         all.add<C>(1, n - start < kNormChunk ? n - start : kNormChunk,
-                   [=](int64_t, int64_t i, int64_t left) { return load_lanes<V>(x + start + i, left); });
+                   [&](int64_t, int64_t i, int64_t left) { return load_lanes<V>(x + start + i, left); });
       mean = all.mean;
       square = all.square;
     } else {
-      square = sum_along<C>(n, [=](int64_t i, int64_t left) {
+      square = sum_along<C>(n, [&](int64_t i, int64_t left) {
         const V v = load_lanes<V>(x + i, left);
         return v * v;
       });
@@ -40,7 +40,7 @@ struct RowNorm {
     const C *weight = static_cast<const C*>(a->weight), *bias = static_cast<const C*>(a->bias);
     const V m(center), s(scale);
     if (by_element(a)) {
-      each_vector<C>(n, [=](int64_t i, int64_t left) {
+      each_vector<C>(n, [&](int64_t i, int64_t left) {
         V v = (load_lanes<V>(x + i, left) - m) * s;
         const V b = bias ? load_lanes<V>(bias + i, left) : V(0);
         v = weight ? fma(v, load_lanes<V>(weight + i, left), b) : v + b;
@@ -52,7 +52,7 @@ struct RowNorm {
     for (int64_t j = 0; j < channels; ++j) {
       const V w(weight ? weight[first + j] : C(1)), b(bias ? bias[first + j] : C(0));
       const int64_t start = j * a->inner;
-      each_vector<C>(a->inner, [=](int64_t i, int64_t left) {
+      each_vector<C>(a->inner, [&](int64_t i, int64_t left) {
         store_lanes(fma((load_lanes<V>(x + start + i, left) - m) * s, w, b), y + start + i, left);
       });
     }
@@ -99,17 +99,17 @@ struct RowNormGrad {
   MO_INLINE void row_by_element(int64_t r) const {
     const Row row = row_of(r);
     const C* weight = static_cast<const C*>(a->weight);
-    const auto weighted = [=](int64_t i, int64_t left) {
+    const auto weighted = [&](int64_t i, int64_t left) {
       const V g = load_lanes<V>(row.g + i, left);
       return weight ? g * load_lanes<V>(weight + i, left) : g;
     };
     double sums[2] = {0, 0};  // of the weighted gradient, and along the unit
-    add_along<C>(sums, a->n, [=](int64_t i, int64_t left, V(&v)[2]) {
+    add_along<C>(sums, a->n, [&](int64_t i, int64_t left, V(&v)[2]) {
       v[0] = weighted(i, left);
       v[1] = v[0] * unit(row, i, left);
     });
     const V p(static_cast<C>(a->centred ? sums[0] / row.count : 0)), q(static_cast<C>(-sums[1] / row.count));
-    each_vector<C>(a->n, [=](int64_t i, int64_t left) {
+    each_vector<C>(a->n, [&](int64_t i, int64_t left) {
       store_lanes(row.scale * fma(unit(row, i, left), q, weighted(i, left) - p), row.dx + i, left);
     });
   }
@@ -147,7 +147,7 @@ struct RowNormGrad {
     for (int64_t j = 0; j < channels; ++j) {
       const int64_t start = j * a->inner;
       double sums[2] = {0, 0};
-      add_along<C>(sums, a->inner, [=](int64_t i, int64_t left, V(&v)[2]) {
+      add_along<C>(sums, a->inner, [&](int64_t i, int64_t left, V(&v)[2]) {
         v[1] = load_lanes<V>(row.g + start + i, left);
         v[0] = v[1] * unit(row, start + i, left);
       });
@@ -162,7 +162,7 @@ struct RowNormGrad {
     for (int64_t j = 0; j < channels; ++j) {
       const V w(weight ? weight[first + j] : C(1));
       const int64_t start = j * a->inner;
-      each_vector<C>(a->inner, [=](int64_t i, int64_t left) {
+      each_vector<C>(a->inner, [&](int64_t i, int64_t left) {
         const V gw = load_lanes<V>(row.g + start + i, left) * w;
         store_lanes(row.scale * fma(unit(row, start + i, left), q, gw - p), row.dx + start + i, left);
       });

@@ -17,7 +17,7 @@ MO_INLINE void store_lanes(V v, C* p, int64_t left) {
 }
 // change(i, left) for all of [0, n).
 template <class C, class Change>
-MO_INLINE void each_vector(int64_t n, Change change) {
+MO_INLINE void each_vector(int64_t n, const Change& change) {
   int64_t i = 0;
   for (; i + Vec<C>::kLanes <= n; i += Vec<C>::kLanes) change(i, int64_t{Vec<C>::kLanes});
   if (i < n) change(i, n - i);
@@ -26,7 +26,7 @@ MO_INLINE void each_vector(int64_t n, Change change) {
 // Strips of four vectors, then single ones: change.template operator()<kStrip>(i, left), where `left` lanes
 // of each vector count. Down the columns of a matrix four additions do not wait for each other.
 template <class C, class Change>
-MO_INLINE void each_strip(int64_t n, Change change) {
+MO_INLINE void each_strip(int64_t n, const Change& change) {
   constexpr int64_t kLanes = Vec<C>::kLanes;
   int64_t i = 0;
   for (; i + 4 * kLanes <= n; i += 4 * kLanes) change.template operator()<4>(i, kLanes);
@@ -85,7 +85,7 @@ template <class C, class Values>
 MO_INLINE double sum_chunk(int64_t rows, int64_t n, Values values) {
   double sum[1] = {0};
   add_chunk<C>(sum, rows, n,
-               [=](int64_t r, int64_t i, int64_t left, Vec<C>(&v)[1]) { v[0] = values(r, i, left); });
+               [&](int64_t r, int64_t i, int64_t left, Vec<C>(&v)[1]) { v[0] = values(r, i, left); });
   return sum[0];
 }
 // Adds sums over a row of values(i, left, v), chunk by chunk from left to right.
@@ -93,14 +93,14 @@ template <class C, int kSums, class Values>
 MO_INLINE void add_along(double (&sums)[kSums], int64_t n, Values values) {
   for (int64_t start = 0; start < n; start += kNormChunk) {
     add_chunk<C>(sums, 1, n - start < kNormChunk ? n - start : kNormChunk,
-                 [=](int64_t, int64_t i, int64_t left, Vec<C>(&v)[kSums]) { values(start + i, left, v); });
+                 [&](int64_t, int64_t i, int64_t left, Vec<C>(&v)[kSums]) { values(start + i, left, v); });
   }
 }
 // One sum over a row of values(i, left).
 template <class C, class Values>
-MO_INLINE double sum_along(int64_t n, Values values) {
+MO_INLINE double sum_along(int64_t n, const Values& values) {
   double sum[1] = {0};
-  add_along<C>(sum, n, [=](int64_t i, int64_t left, Vec<C>(&v)[1]) { v[0] = values(i, left); });
+  add_along<C>(sum, n, [&](int64_t i, int64_t left, Vec<C>(&v)[1]) { v[0] = values(i, left); });
   return sum[0];
 }
 
@@ -121,7 +121,7 @@ struct Moments {
     const double m = sum_chunk<C>(rows, n, values) / many;
     const Vec<C> center(static_cast<C>(m));
     const double off = m - static_cast<double>(static_cast<C>(m));
-    const double s = sum_chunk<C>(rows, n, [=](int64_t r, int64_t i, int64_t left) {
+    const double s = sum_chunk<C>(rows, n, [&](int64_t r, int64_t i, int64_t left) {
       const Vec<C> d = values(r, i, left) - center;
       return d * d;
     });

@@ -70,7 +70,7 @@ struct AvgPool {
         const C* top = x + rows.start * a.w;
         row_2x2<V>(
             top, top + a.w, a.out_w, y, [](V u, V v) { return u + v; },
-            [=](V v, int64_t j) { return v / (V::load(counts + j) * V(count)); });
+            [&](V v, int64_t j) { return v / (V::load(counts + j) * V(count)); });
         continue;
       }
       column_sums(a, x, rows, padded + a.pad_w);

@@ -25,9 +25,9 @@ struct RecurrentGrad {
   static void row(const RecurrentGradArgs& a, Row x) {
     const int64_t n = a.hidden;
     const bool projected = a.proj != nullptr;
-    each_part<T>(n, [=](int64_t j, int64_t left) {
-      const auto get = [=](const T* p) { return load_part(p + j, left); };
-      const auto put = [=](V v, T* p) { store_first(v, p + j, left); };
+    each_part<T>(n, [&](int64_t j, int64_t left) {
+      const auto get = [&](const T* p) { return load_part(p + j, left); };
+      const auto put = [&](V v, T* p) { store_first(v, p + j, left); };
       V dh = projected ? get(x.dgate) : get(x.dh);
       if (!projected && x.dy) dh = dh + get(x.dy);
       const V one(1);
@@ -61,7 +61,7 @@ struct RecurrentGrad {
   }
   // kGruResetFirst: from the gradient of r h, which stands where that of r belongs.
   static void reset_row(const RecurrentGradArgs& a, Row x) {
-    each_part<T>(a.hidden, [=](int64_t j, int64_t left) {
+    each_part<T>(a.hidden, [&](int64_t j, int64_t left) {
       const V d = load_part(x.dgate + j, left), r = load_part(x.gate + j, left);
       store_first(d * load_part(x.h + j, left) * (r * (V(1) - r)), x.dgate + j, left);
       store_first(fma(d, r, load_part(x.dh + j, left)), x.dh + j, left);
@@ -69,7 +69,7 @@ struct RecurrentGrad {
   }
   // With a projection: the gradient of h, kept, and the running one begins anew.
   static void projected_row(const RecurrentGradArgs& a, Row x) {
-    each_part<T>(a.out, [=](int64_t j, int64_t left) {
+    each_part<T>(a.out, [&](int64_t j, int64_t left) {
       const V dh = load_part(x.dh + j, left);
       store_first(x.dy ? dh + load_part(x.dy + j, left) : dh, x.dinner + j, left);
       store_first(V(0), x.dh + j, left);

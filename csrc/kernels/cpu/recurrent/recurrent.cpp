@@ -20,9 +20,9 @@ struct Recurrent {
   // One row, from the products to the next state (or to what is projected).
   static void row(const RecurrentArgs& a, T* gate, const T* h, T* inner, const T* c, T* c_next, T* next) {
     const int64_t n = a.hidden;
-    each_part<T>(n, [=](int64_t j, int64_t left) {
-      const auto get = [=](const T* p) { return load_part(p + j, left); };
-      const auto put = [=](V v, T* p) { store_first(v, p + j, left); };
+    each_part<T>(n, [&](int64_t j, int64_t left) {
+      const auto get = [&](const T* p) { return load_part(p + j, left); };
+      const auto put = [&](V v, T* p) { store_first(v, p + j, left); };
       if constexpr (kIsLstm) {
         const V i = sigmoid(get(gate)), f = sigmoid(get(gate + n)), g = squash<kKind>(get(gate + 2 * n)),
                 o = sigmoid(get(gate + 3 * n));
@@ -56,7 +56,7 @@ struct Recurrent {
   // kGruResetFirst: r, z and r h, before the product for n.
   static void reset_row(const RecurrentArgs& a, T* gate, const T* h, T* inner) {
     const int64_t n = a.hidden;
-    each_part<T>(n, [=](int64_t j, int64_t left) {
+    each_part<T>(n, [&](int64_t j, int64_t left) {
       const V r = sigmoid(load_part(gate + j, left)), z = sigmoid(load_part(gate + n + j, left));
       store_first(r, gate + j, left);
       store_first(z, gate + n + j, left);

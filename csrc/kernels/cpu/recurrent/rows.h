@@ -85,7 +85,7 @@ MO_INLINE void each_part(int64_t n, const F& f) {
 // Exactly n numbers, or zeros.
 template <class T>
 MO_INLINE void copy_row(T* to, const T* from, int64_t n) {
-  each_part<T>(n, [=](int64_t j, int64_t left) {
+  each_part<T>(n, [&](int64_t j, int64_t left) {
     store_first(from ? load_part(from + j, left) : Vec<T>(0), to + j, left);
   });
 }

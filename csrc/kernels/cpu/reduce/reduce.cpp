@@ -149,7 +149,7 @@ struct Reduction {
       const C* p = static_cast<const C*>(a->in) + place[k].in;
       const V shift(shift_at(place[k].out));
       lanes[k] = combine_lanes<Op, C>(
-          a->count, [=](int64_t i, int64_t left) { return Op::map(load_lanes<V>(p + i, left), shift); });
+          a->count, [&](int64_t i, int64_t left) { return Op::map(load_lanes<V>(p + i, left), shift); });
     }
     transpose(lanes);
     for (int half = V::kLanes / 2; half > 0; half /= 2) {

@@ -38,9 +38,9 @@ struct CrossEntropy {
         const V m(top);
         s.maxima[r] = top;
         s.logs[r] =
-            log_of(sum_row<C>(n, [=](int64_t i, int64_t k) { return exp(load_lanes<V>(x + i, k) - m); }));
+            log_of(sum_row<C>(n, [&](int64_t i, int64_t k) { return exp(load_lanes<V>(x + i, k) - m); }));
         if (s.a->smoothing > 0)
-          s.smooth[r] = sum_row<C>(n, [=](int64_t i, int64_t k) {
+          s.smooth[r] = sum_row<C>(n, [&](int64_t i, int64_t k) {
             const V d = m - load_lanes<V>(x + i, k);
             return w ? load_lanes<V>(w + i, k) * d : d;
           });
@@ -49,11 +49,11 @@ struct CrossEntropy {
       const V m = max_column<V>(x, n, stride, left);
       store_lanes(m, s.maxima + r, left);
       const V total =
-          sum_column<V>(n, [=](int64_t i) { return exp(load_lanes<V>(x + i * stride, left) - m); });
+          sum_column<V>(n, [&](int64_t i) { return exp(load_lanes<V>(x + i * stride, left) - m); });
       store_lanes(log(total), s.logs + r, left);
       if (s.a->smoothing > 0)
         store_lanes(sum_column<V>(n,
-                                  [=](int64_t i) {
+                                  [&](int64_t i) {
                                     const V d = m - load_lanes<V>(x + i * stride, left);
                                     return w ? V(w[i]) * d : d;
                                   }),
@@ -99,9 +99,9 @@ struct CrossEntropy {
     run->parallel(run, s.cut.tasks, stats_task, &s);
     run->parallel(run, (rows + kRowsTask - 1) / kRowsTask, loss_task, &s);
     const C *loss = s.loss, *row_weight = s.row_weight;
-    *total = sum_row<C>(rows, [=](int64_t i, int64_t left) { return load_lanes<V>(row_weight + i, left); });
+    *total = sum_row<C>(rows, [&](int64_t i, int64_t left) { return load_lanes<V>(row_weight + i, left); });
     if (args->reduction == kLossNone) return;
-    const C sum = sum_row<C>(rows, [=](int64_t i, int64_t left) { return load_lanes<V>(loss + i, left); });
+    const C sum = sum_row<C>(rows, [&](int64_t i, int64_t left) { return load_lanes<V>(loss + i, left); });
     *out = args->reduction == kLossMean ? sum / *total : sum;
   }
 };
@@ -150,7 +150,7 @@ struct CrossEntropyGrad {
       if (left == 0) {
         const Parts p = s.parts(r);
         const V m(maxima[r]), log_sum(logs[r]), row(p.row), each(p.each);
-        each_in_row<C>(n, [=](int64_t i, int64_t k) {
+        each_in_row<C>(n, [&](int64_t i, int64_t k) {
           const V wi = w ? load_lanes<V>(w + i, k) : V(1);
           store_lanes(result(load_lanes<V>(x + i, k), m, log_sum, row, each, wi), dx + i, k);
         });

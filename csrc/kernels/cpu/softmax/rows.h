@@ -17,12 +17,12 @@ MO_INLINE void store_lanes(V v, C* p, int64_t left) {
 
 // The sum over a row of values(i, left), in the order of all reductions.
 template <class C, class Values>
-MO_INLINE C sum_row(int64_t n, Values values) {
+MO_INLINE C sum_row(int64_t n, const Values& values) {
   double total = 0;
   for (int64_t start = 0; start < n; start += kChunk) {
     const double part =
         combine_chunk<Reduce_sum, C>(n - start < kChunk ? n - start : kChunk,
-                                     [=](int64_t i, int64_t left) { return values(start + i, left); });
+                                     [&](int64_t i, int64_t left) { return values(start + i, left); });
     total = start == 0 ? part : total + part;
   }
   return static_cast<C>(total);
@@ -37,7 +37,7 @@ MO_INLINE C max_row(const C* p, int64_t n) {
 }
 // change(i, left) for the whole row.
 template <class C, class Change>
-MO_INLINE void each_in_row(int64_t n, Change change) {
+MO_INLINE void each_in_row(int64_t n, const Change& change) {
   int64_t i = 0;
   for (; i + Vec<C>::kLanes <= n; i += Vec<C>::kLanes) change(i, Vec<C>::kLanes);
   if (i < n) change(i, n - i);
@@ -51,7 +51,7 @@ MO_INLINE C log_of(C x) {
 
 // The sum down one vector of columns of values(i): rows are added in runs of 64, so that errors stay small.
 template <class V, class Values>
-MO_INLINE V sum_column(int64_t n, Values values) {
+MO_INLINE V sum_column(int64_t n, const Values& values) {
   V total(0);
   for (int64_t start = 0; start < n; start += 64) {
     const int64_t end = start + 64 < n ? start + 64 : n;
@@ -81,7 +81,7 @@ struct Cut {
   // visit(start, row, left): for rows left is 0 and start the first element; for columns left is how many lie
   // beside each other from element `start`. `row` is the number of the (first) row.
   template <class V, class Visit>
-  MO_INLINE void visit(int64_t task, Visit visit) const {
+  MO_INLINE void visit(int64_t task, const Visit& visit) const {
     const int64_t first = task * per_task, all = outer * tiles;
     const int64_t last = first + per_task < all ? first + per_task : all;
     for (int64_t t = first; t < last; ++t) {

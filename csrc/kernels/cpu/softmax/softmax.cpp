@@ -15,23 +15,23 @@ struct Softmax {
     const V m(max_row(x, n));
     if constexpr (kLog) {
       const V shift(log_of(
-          sum_row<C>(n, [=](int64_t i, int64_t left) { return exp(load_lanes<V>(x + i, left) - m); })));
-      each_in_row<C>(n, [=](int64_t i, int64_t left) {
+          sum_row<C>(n, [&](int64_t i, int64_t left) { return exp(load_lanes<V>(x + i, left) - m); })));
+      each_in_row<C>(n, [&](int64_t i, int64_t left) {
         store_lanes((load_lanes<V>(x + i, left) - m) - shift, y + i, left);
       });
     } else {
-      const V total(sum_row<C>(n, [=](int64_t i, int64_t left) {
+      const V total(sum_row<C>(n, [&](int64_t i, int64_t left) {
         const V e = exp(load_lanes<V>(x + i, left) - m);
         store_lanes(e, y + i, left);
         return e;
       }));
       each_in_row<C>(
-          n, [=](int64_t i, int64_t left) { store_lanes(load_lanes<V>(y + i, left) / total, y + i, left); });
+          n, [&](int64_t i, int64_t left) { store_lanes(load_lanes<V>(y + i, left) / total, y + i, left); });
     }
   }
   static void column(const C* x, C* y, int64_t n, int64_t stride, int64_t left) {
     const V m = max_column<V>(x, n, stride, left);
-    const V total = sum_column<V>(n, [=](int64_t i) {
+    const V total = sum_column<V>(n, [&](int64_t i) {
       const V e = exp(load_lanes<V>(x + i * stride, left) - m);
       if constexpr (!kLog) store_lanes(e, y + i * stride, left);
       return e;
@@ -72,15 +72,15 @@ struct SoftmaxGrad {
   static MO_INLINE V result(V g, V y, V total) { return kLog ? g - exp(y) * total : y * (g - total); }
 
   static void row(const C* g, const C* y, C* dx, int64_t n) {
-    const V total(sum_row<C>(n, [=](int64_t i, int64_t left) {
+    const V total(sum_row<C>(n, [&](int64_t i, int64_t left) {
       return term(load_lanes<V>(g + i, left), load_lanes<V>(y + i, left));
     }));
-    each_in_row<C>(n, [=](int64_t i, int64_t left) {
+    each_in_row<C>(n, [&](int64_t i, int64_t left) {
       store_lanes(result(load_lanes<V>(g + i, left), load_lanes<V>(y + i, left), total), dx + i, left);
     });
   }
   static void column(const C* g, const C* y, C* dx, int64_t n, int64_t stride, int64_t left) {
-    const V total = sum_column<V>(n, [=](int64_t i) {
+    const V total = sum_column<V>(n, [&](int64_t i) {
       return term(load_lanes<V>(g + i * stride, left), load_lanes<V>(y + i * stride, left));
     });
     for (int64_t i = 0; i < n; ++i) {
