@@ -21,7 +21,7 @@ __all__ = ["PROGRAMS"]
 
 
 def _tensor(lib: Any, array: Any, device: str) -> Any:
-    # In each library's own memory, as tensors in a network are, and not in NumPy's, which no cache line begins.
+    # In each library's own memory, as tensors in a network are; a cache line does not begin with NumPy's.
     return lib.tensor(np.ascontiguousarray(array)).to(device)
 
 
