@@ -29,6 +29,8 @@ constexpr int64_t kPanelColumns = 32;
 // outputs beside each other wait for the adder.
 constexpr double kTurnCost = 16;
 constexpr int64_t kFewestPixels = 7;
+// So that a block of K is deep: a panel of weights, two vectors * kLanesDepth, is in the second cache then.
+constexpr int64_t kLanesDepth = 1536;
 // The weight gradient: outputs whose packed gradient, one vector or two each, stays in the first cache.
 constexpr int64_t kGradPositions = 512, kGradDepth = 256;
 // So many chunks at least, where the parts of the sum may be cut freely, and not more memory than this.
@@ -185,12 +187,13 @@ int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
     const double as_they_lie =
         static_cast<double>(tile) * static_cast<double>(h.out) / static_cast<double>(t.tile_h);
     const double copied = cut.cost * (rows + kCopyCost) / rows;
+    const int64_t deep = image.depth ? balanced(image.depth, std::max<int64_t>(1, kLanesDepth / taps)) : 1;
     const double outputs = static_cast<double>(h.out * w.out) *
                            static_cast<double>(round_up(t.rows, kPanelColumns / 2)) / rows *
-                           (1 + kTurnCost / static_cast<double>(t.depth * taps));
+                           (1 + kTurnCost / static_cast<double>(deep * taps));
     t.lanes = !scattered && w.out >= kFewestPixels && outputs < std::min(copied, as_they_lie);
     if (t.lanes) {
-      t.depth = balanced(image.depth, std::max<int64_t>(1, kScatteredDepth / taps));
+      t.depth = deep;
       in_place ? read_in_place() : read_planes(pw, phase_width);
     } else if (copied < as_they_lie) {
       t.images = std::min(cut.images, image.batch);
