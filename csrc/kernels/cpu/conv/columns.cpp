@@ -26,11 +26,14 @@ void pack_taps(void* context, int64_t group, int) {
   T* to = conv.weights + group * conv.group_size;
   const Panels panels(conv.products);
   for (int64_t p = 0; p < panels.count; ++p) {
+    const int height = panels.rows(p);
+    const T* rows[kTileRows];
+    for (int k = 0; k < height; ++k) {
+      const int64_t i = panels.start(p) + k, tap = i % conv.taps;
+      rows[k] = from + i / conv.taps * at.outer + tap / image.w.taps * at.h + tap % image.w.taps * at.w;
+    }
     for (int64_t c = 0; c < image.depth; ++c) {
-      for (int64_t i = panels.start(p); i < panels.start(p) + panels.rows(p); ++i) {
-        const int64_t m = i / conv.taps, r = i % conv.taps / image.w.taps, s = i % image.w.taps;
-        *to++ = from[m * at.outer + c * at.channel + r * at.h + s * at.w];
-      }
+      for (int k = 0; k < height; ++k) *to++ = rows[k][c * at.channel];
     }
   }
 }
