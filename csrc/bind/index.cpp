@@ -123,8 +123,7 @@ void bind_index(py::module_& m) {
       [](const Array& x, const Indices& indices, bool wraps) { return index(x, arrays_of(indices), wraps); },
       py::arg("x"), py::arg("indices"), py::arg("wraps") = true,
       "x[indices] as NumPy: for each leading dimension an int64 Array, or None for a full slice. Here and "
-      "below "
-      "a negative index counts from the end where `wraps` is set, and else is outside.");
+      "below a negative index counts from the end where `wraps` is set, and else is outside.");
   m.def(
       "index_put_into",
       [](const Array& x, const Indices& indices, const Array& values, bool accumulate) {

@@ -28,10 +28,8 @@ void bind_profile(py::module_& m) {
         return out;
       },
       "Ends the profile. A tuple a call: operation, kernel, (implementation, ((refused, reason), ..)) or "
-      "None, "
-      "begin and end in nanoseconds, flops, bytes read, bytes written, thread, threads, whether in place, "
-      "the "
-      "calls that it stands for.");
+      "None, begin and end in nanoseconds, flops, bytes read, bytes written, thread, threads, whether in "
+      "place, for how many calls it stands.");
 }
 
 }  // namespace markone::bind

@@ -17,7 +17,6 @@ void bind_system(py::module_& m) {
     info["version"] = MARKONE_VERSION;
     info["compiler"] = __VERSION__;
     info["cuda"] = cuda_device_count() > 0;
-    info["cuda_devices"] = cuda_device_count();
 #ifdef __SANITIZE_ADDRESS__
     info["sanitized"] = true;  // no memory is cached then
 #else

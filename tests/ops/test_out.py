@@ -111,6 +111,13 @@ def test_a_view_is_written_through_and_an_input_may_be_the_out() -> None:
     assert mo.linalg.vector_norm(mo.ones(4), out=mo.empty(())).item() == 2
 
 
+def test_out_shares_no_memory_with_what_is_given() -> None:
+    x, out = mo.ones(3), mo.empty(0)
+    mo.conj_physical(x, out=out)  # gives x itself where no `out` is
+    out.add_(1)
+    assert x.tolist() == [1, 1, 1] and out.tolist() == [2, 2, 2]
+
+
 def test_what_cannot_be_written() -> None:
     a = mo.ones(3)
     with pytest.raises(
@@ -125,6 +132,10 @@ def test_what_cannot_be_written() -> None:
         mo.sort(a, out=mo.empty(3))
     with pytest.warns(UserWarning, match=r"exp: out of shape \[2\] becomes new memory of shape \[3\]"):
         assert mo.exp(a, out=mo.empty(2)).shape == (3,)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        mo.sum(mo.ones(2, 3), axis=0, out=mo.empty(2))
+    assert [w.filename for w in caught] == [__file__]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         saved = mo.ones(3, requires_grad=True)

@@ -101,7 +101,7 @@ class profile:
     reads and writes is known from its arguments, whole arrays once; its operations are the formula's.
 
     Replays of `mo.compile` whose kernels take less time than reading the clock around them are not timed
-    every time, so that profiling stays below some 2 % of them: the first 15 are, then one in so many, and its
+    every time, so that profiling stays below some 2 % of them: the first 16 are, then one in so many, and its
     kernels count for all since the last.
 
     Raises:

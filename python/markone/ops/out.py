@@ -59,9 +59,10 @@ def _write(name: str, result: Tensor, out: Tensor) -> None:
                 f"{name}: out of shape {list(out.shape)} becomes new memory of shape {list(result.shape)};"
                 " pass one of the result's shape, or an empty one",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
-        out.data = result if result.dtype == out.dtype else result.to(out.dtype)
+        # A copy: the result may be what was given.
+        out.data = result.to(out.dtype, copy=True)
     else:
         out.copy_(result)
 
