@@ -10,7 +10,7 @@ from markone.models.neocognitron import CLayer, SLayer
 
 
 def test_s_cells_by_the_formula():
-    layer = SLayer(4, 3, selectivity=2.0, speed=1.0, padding=1)
+    layer = SLayer(2, 4, 3, selectivity=2.0, speed=1.0, padding=1)
     rng = np.random.default_rng(0)
     u = rng.random((1, 2, 5, 6), np.float32)
     v = layer.inhibition(mo.from_numpy(u))[0, 0].numpy()
@@ -30,7 +30,7 @@ def test_s_cells_by_the_formula():
 
 def test_an_s_cell_answers_to_what_is_like_its_feature():
     """It answers where the cosine is above r / (1 + r), whatever the contrast."""
-    layer = SLayer(4, 3, selectivity=4.0, speed=1000.0, padding=0)
+    layer = SLayer(1, 4, 3, selectivity=4.0, speed=1000.0, padding=0)
     feature = mo.tensor([[[[0.0, 1, 0], [0, 1, 0], [0, 1, 0]]]])
     layer.grow(feature, (0, 0), layer.inhibition(feature)[0, 0].numpy())
     turned = feature.transpose(2, 3)
@@ -90,13 +90,13 @@ def test_it_learns_without_labels(learnt):
     model, images, _ = learnt
     again = Neocognitron().fit(mo.from_numpy(images))
     for key, value in model.state_dict().items():
-        if key != "labels":
+        if key != "votes":
             np.testing.assert_array_equal(value.numpy(), again.state_dict()[key].numpy())
     shapes = {name: tuple(u.shape[2:]) for name, u in model.stages(mo.from_numpy(images[:2])).items()}
     assert shapes == {
         "u0": (36, 36), "s1": (36, 36), "c1": (18, 18), "s2": (18, 18), "c2": (9, 9), "s3": (3, 3), "c3": (),
     }  # fmt: skip
-    assert 4 <= len(model.s1.b) <= 16 and 8 <= len(model.s2.b) <= 32 and 50 <= len(model.s3.b) < 250
+    assert 4 <= model.s1.learnt <= 16 and 8 <= model.s2.learnt <= 32 and 50 <= model.s3.learnt < 250
     assert sorted(set(model.labels.numpy())) == list(range(10))
 
 
@@ -110,6 +110,24 @@ def test_what_was_learnt_is_kept(learnt, tmp_path):
     np.testing.assert_array_equal(again.predict(x).numpy(), model.predict(x).numpy())
 
 
+def test_shown_in_batches_it_learns_the_same(learnt):
+    model, images, labels = learnt
+    again = Neocognitron()
+    parts = [(mo.from_numpy(images[i : i + 70]), labels[i : i + 70]) for i in range(0, 250, 70)]
+    for layer in range(3):
+        for part, _ in parts:
+            again.show(part, layer)
+    for part, names in parts:
+        again.vote(part, names)
+    for key, value in model.state_dict().items():
+        np.testing.assert_allclose(value.numpy(), again.state_dict()[key].numpy(), rtol=1e-6, err_msg=key)
+    x = mo.from_numpy(images[:9])
+    answers = again.stages(x)["c3"].numpy()
+    names = again.labels.numpy()
+    want = np.stack([answers[:, names == k].max(1) for k in range(10)], 1)
+    np.testing.assert_array_equal(again(x).numpy(), want)
+
+
 def test_errors():
     model = neocognitron()
     with pytest.raises(ValueError, match=r"neocognitron: images have shape \[2, 3, 36, 36\]"):
@@ -118,7 +136,12 @@ def test_errors():
         model.fit(mo.zeros(2, 1, 36, 36))
     with pytest.raises(ValueError, match="wants 2 integers from 0"):
         model.fit(mo.ones(2, 1, 36, 36), [1])
+    with pytest.raises(ValueError, match="got label 10, wants 0 to 9"):
+        model.fit(mo.ones(2, 1, 36, 36), [1, 10])
+    assert not model(mo.ones(2, 1, 36, 36)).any().item()
+    with pytest.raises(RuntimeError, match="no plane could be named"):
+        model.vote(mo.ones(2, 1, 36, 36), [0, 1])
     with pytest.raises(RuntimeError, match="neocognitron: has learnt nothing yet"):
-        model(mo.ones(2, 1, 36, 36))
+        model.stages(mo.ones(2, 1, 36, 36))
     with pytest.raises(RuntimeError, match="predict wants a network that was fitted with labels"):
         model.predict(mo.ones(2, 1, 36, 36))

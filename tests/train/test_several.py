@@ -227,7 +227,7 @@ def test_plateau_and_step_schedules():
 def test_bad_options_are_named(options, text):
     with pytest.raises(ValueError, match=text):
         one(**options)
-    with pytest.raises(ValueError, match="there is no optimiser 'x', only g, d"):
+    with pytest.raises(ValueError, match=r"there is no optimiser 'x' among \['g', 'd'\]"):
         gan().minimize(None, "x")
 
 
@@ -301,3 +301,27 @@ def test_early_stopping_draws_both_curves(tmp_path):
     trainer.fit(batches(2, 4), batches(1, 4), epochs=20)
     assert trainer.epoch == 3 and stop.best_epoch == 1
     assert (tmp_path / "curves.png").stat().st_size > 5000
+
+
+def test_without_an_optimiser(tmp_path):
+    """A step of one's own that learns without gradients: history, interruption and resume are the same."""
+
+    def count(trainer, batch):
+        trainer.model.weight.data += batch[0].sum()
+        return {"seen": 1.0}
+
+    def made():
+        return train.Trainer(mo.nn.Linear(1, 1), optimizers={}, step=count, eval_step=count, compile=False)
+
+    batches = [(mo.ones(3, 1),), (mo.ones(2, 1),)]
+    trainer = made()
+    (row,) = trainer.fit(batches, epochs=1)
+    assert "lr" not in row and row["train_seen"] == 1.0
+    trainer.save(tmp_path / "t.safetensors")
+    again = made()
+    again.load(tmp_path / "t.safetensors")
+    assert again.epoch == 1 and (again.model.weight == trainer.model.weight).all().item()
+    with pytest.raises(ValueError, match=r"there is no optimiser 'optimizer' among \[\]"):
+        trainer.minimize(mo.ones(1))
+    with pytest.raises(ValueError, match=r"there is no optimiser 'optimizer' among \[\]"):
+        train.Trainer(mo.nn.Linear(1, 1), optimizers={}, scheduler=object())

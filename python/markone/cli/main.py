@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise UsageError(str(error)) from error
         if len(input_size) < 2:
             view = SYSTEMS[model].published
-            side = input_size[0] if input_size else view.size
+            side = input_size[0] if input_size else view.side
             input_size = (1, view.channels, side, side)
         if min(input_size) < 1:
             raise UsageError(f"got size {' '.join(map(str, input_size))}, wants 1 or more each")

@@ -30,12 +30,17 @@ class Recipe:
 class System:
     """A network and its recipes by data set; the first is the default.
 
-    `loss` is a name in `markone.nn.functional` or `markone.models`.
+    `loss` is a name in `markone.nn.functional` or `markone.models`, `step` one in `markone.cli.steps`.
+    `gradients`: False for one that learns without them, which has no learning rate. `least_epochs`: fewer
+    would leave it unable to answer.
     """
 
     about: str
     recipes: dict[str, Recipe]
     loss: str = "cross_entropy"
+    step: str = ""
+    gradients: bool = True
+    least_epochs: int = 1
 
     @property
     def published(self) -> View:
@@ -52,23 +57,36 @@ _USUAL = {
 }
 
 
-def _row(
-    about: str, small: int, options: dict[str, Any], size: int, loss: str = "cross_entropy", lr: float = 1.0
-) -> System:
+def _row(about: str, small: int, options: dict[str, Any], size: int, lr: float = 1.0, **rest: Any) -> System:
     """A colour network: side of small images and its options there, published side; `lr` times the usual."""
     recipes = {}
     for data, (epochs, batch, rate) in _USUAL.items():
         view = View(3, small if data in SMALL else size)
         recipes[data] = Recipe(epochs, batch, lr * rate, view, options if data in SMALL else {})
-    return System(about, recipes, loss)
+    return System(about, recipes, **rest)
 
 
 _GREY = View(1, 28)
-_INK = View(1, 28, ink=True)
+_INK = View(1, 28, ink=(-0.1, 1.175))  # as LeNet-5 had it in 1998
+_BORDERED = View(1, 28, ink=(0.0, 1.0), border=4)
+_HEADS: dict[str, Any] = {"loss": "googlenet_loss", "step": "with_heads"}
 _DENSE = {"grid": 1, "hidden": 512}
 _HALF = {"small": True, "width": 0.5}
 
 SYSTEMS: dict[str, System] = {
+    "neocognitron": System(
+        "Neocognitron (Fukushima 1980), which learns without gradients: a layer an epoch, then the names",
+        {
+            # In soft pictures all is alike to cells that are not choosy: 8x8 enlarged has no edges.
+            "digits": Recipe(4, 32, 1.0, _BORDERED, {"selectivity": (3.0, 3.0, 6.0)}),
+            "mnist": Recipe(4, 128, 1.0, _BORDERED),
+            "cifar10": Recipe(4, 128, 1.0, _BORDERED, {"selectivity": (4.0, 4.0, 8.0)}),
+            "imagenet-folder": Recipe(4, 64, 1.0, _BORDERED, {"selectivity": (4.0, 4.0, 8.0)}),
+        },
+        step="show",
+        gradients=False,
+        least_epochs=4,
+    ),
     "lenet5": System(
         "LeNet-5, convolutional network for digits (LeCun, Bottou, Bengio, Haffner 1998), modern form",
         {
@@ -80,7 +98,12 @@ SYSTEMS: dict[str, System] = {
     ),
     "lenet5_1998": System(
         "LeNet-5 as published: trainable sub-sampling, partial connections, distances to drawn digits",
-        {"digits": Recipe(30, 32, 2e-3, _INK), "mnist": Recipe(10, 128, 2e-3, _INK)},
+        {
+            "digits": Recipe(30, 32, 2e-3, _INK),
+            "mnist": Recipe(10, 128, 2e-3, _INK),
+            "cifar10": Recipe(30, 128, 2e-3, _INK),
+            "imagenet-folder": Recipe(90, 64, 1e-3, _INK),
+        },
         "lenet5_loss",
     ),
     "alexnet": _row(
@@ -110,10 +133,8 @@ SYSTEMS: dict[str, System] = {
         for n in (11, 13, 16, 19)
         for bn in ("", "_bn")
     },
-    "googlenet": _row(
-        "GoogLeNet (Szegedy et al. 2015), with its auxiliary heads", 32, _HALF, 224, "googlenet_loss"
-    ),
-    "googlenet_torchvision": _row("torchvision's GoogLeNet", 32, _HALF, 224, "googlenet_loss"),
+    "googlenet": _row("GoogLeNet (Szegedy et al. 2015), with its auxiliary heads", 32, _HALF, 224, **_HEADS),
+    "googlenet_torchvision": _row("torchvision's GoogLeNet", 32, _HALF, 224, **_HEADS),
     **{f"resnet{n}": _row(f"ResNet-{n} (He, Zhang, Ren, Sun 2016)", 32, _HALF, 224) for n in (18, 34, 50)},
     **{f"plain{n}": _row(f"ResNet-{n} without its skips", 32, _HALF, 224) for n in (18, 34)},
     **{f"resnet{n}": _row(f"ResNet-{n} for 32x32 (section 4.2)", 32, {}, 32) for n in (20, 56)},

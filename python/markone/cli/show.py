@@ -29,8 +29,8 @@ def run(options: Options) -> None:
     from markone import models, viz
 
     config = read_config(options.run)
-    net = _network(config, options.run)
     image, classes, title = _image(config, options)
+    net = _network(config, options.run, len(classes))
     batch = image.unsqueeze(0)
     folder = options.out or options.run / "pictures"
     try:
@@ -44,7 +44,7 @@ def run(options: Options) -> None:
         print(f"→ {path}")
 
 
-def _network(config: Config, folder: Path) -> Any:
+def _network(config: Config, folder: Path, num_classes: int) -> Any:
     from markone import models
 
     weights = next(
@@ -52,11 +52,7 @@ def _network(config: Config, folder: Path) -> Any:
     )
     if weights is None:
         raise UsageError(f"{folder} has no weights yet (best.safetensors or last.safetensors)")
-    held = models.read_weights(weights)
-    # The classes of a folder of pictures are known by the last layer alone.
-    last = [key for key in held if key.endswith(".bias")][-1]
-    count = 10 if config.data != "imagenet-folder" else len(held[last])
-    return models.get(config.system)(count, **config.recipe.options, weights=weights).eval()
+    return models.get(config.system)(num_classes, **config.recipe.options, weights=weights).eval()
 
 
 def _image(config: Config, options: Options) -> tuple[Any, list[str], str]:
@@ -77,13 +73,14 @@ def _image(config: Config, options: Options) -> tuple[Any, list[str], str]:
 def _pictures(models: Any, viz: Any, net: Any, batch: Any, classes: list[str]) -> Iterator[tuple[str, Any]]:
     """Name and figure, one after the other."""
     from markone import nn, no_grad
+    from markone.models.neocognitron import SLayer
     from markone.vision.retrieval import top_k
 
     with no_grad():
         best = top_k(net(batch), min(5, len(classes)))[0]
     print("  ".join(f"{classes[label]} {chance:.1%}" for label, chance in best))
-    first = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
-    kernels = first.weight.detach()[:64]
+    first = next(module for module in net.modules() if isinstance(module, (nn.Conv2d, SLayer)))
+    kernels = (first.a[: first.learnt] if isinstance(first, SLayer) else first.weight.detach())[:64]
     colour = kernels.shape[1] == 3
     yield (
         "filters",

@@ -26,12 +26,18 @@ class Splits:
 class View:
     """How a network wants its images: float32 [channels, size, size], about mean 0 and deviation 1.
 
-    `ink` instead: 0 becomes -0.1 and 1 becomes 1.175, as LeNet-5 had it in 1998.
+    `ink` instead: what 0 and 1 become. `border`: pixels of 0 (before) on each side beyond `size`.
     """
 
     channels: int
     size: int
-    ink: bool = False
+    ink: tuple[float, float] | None = None
+    border: int = 0
+
+    @property
+    def side(self) -> int:
+        """Of the images, border and all."""
+        return self.size + 2 * self.border
 
 
 # Channels of a data set's images, and mean and deviation of their pixels, in colour and as grey ones.
@@ -45,12 +51,15 @@ _PIXELS: dict[str, tuple[int, Any, Any]] = {
 
 def _change(view: View, data: str) -> list[Any]:
     """From the images of a data set to the view's channels, then normalised."""
-    from markone.transforms import Grayscale, Normalize
+    from markone.transforms import Grayscale, Normalize, Pad
 
     source, colour, grey = _PIXELS[data]
     change: list[Any] = [] if view.channels == source else [Grayscale(view.channels)]
-    if view.ink:
-        return [*change, Normalize(0.1 / 1.275, 1 / 1.275)]
+    if view.border:
+        change.append(Pad(view.border))
+    if view.ink is not None:
+        low, high = view.ink
+        return [*change, Normalize(-low / (high - low), 1 / (high - low))]
     return [*change, Normalize(*(colour if source == view.channels == 3 else grey))]
 
 

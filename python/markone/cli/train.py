@@ -15,8 +15,9 @@ from typing import Any
 
 from markone import _C
 from markone.cli.errors import UsageError
-from markone.cli.recipes import DATA, SYSTEMS, Recipe
+from markone.cli.recipes import DATA, SYSTEMS, Recipe, System
 from markone.cli.splits import AUGMENTATIONS, USUAL, Splits, load
+from markone.cli.steps import STEPS
 from markone.train import checkpoint
 from markone.train.trainer import Interrupted
 
@@ -58,9 +59,14 @@ class Config:
     augment: str | None = None
 
     @property
+    def learner(self) -> System:
+        """The row of the table of systems."""
+        return SYSTEMS[self.system]
+
+    @property
     def recipe(self) -> Recipe:
-        """The row of the recipe table."""
-        return SYSTEMS[self.system].recipes[self.data]
+        """The system's recipe for the data."""
+        return self.learner.recipes[self.data]
 
 
 def run(options: Options) -> None:
@@ -109,8 +115,6 @@ def _new_config(options: Options) -> Config:
 
     if options.system is None:
         raise UsageError(f"wants a system to train ({', '.join(SYSTEMS)}) or --resume DIR")
-    if options.system == "neocognitron":
-        raise UsageError("the neocognitron learns without gradients: markone lesson neocognitron")
     if options.system not in SYSTEMS:
         raise UsageError(unknown_name("system", options.system, SYSTEMS))
     recipes = SYSTEMS[options.system].recipes
@@ -143,6 +147,8 @@ def _new_config(options: Options) -> Config:
         images=None if options.images is None else str(options.images.absolute()),
         augment=options.augment or USUAL[data],
     )
+    if options.lr is not None and not config.learner.gradients:
+        raise UsageError(f"got --lr {options.lr:g}, but {options.system} learns without gradients")
     for name, wrong in _out_of_range(config):
         raise UsageError(f"got --{name.replace('_', '-')} {wrong}")
     return config
@@ -215,9 +221,9 @@ def _checked(kept: Any) -> Config:
 
 def _out_of_range(config: Config) -> Iterator[tuple[str, str]]:
     """Each number of a Config that cannot be meant, and what was wanted."""
-    for name in ("epochs", "batch_size"):
-        if getattr(config, name) < 1:
-            yield name, f"{getattr(config, name)}, wants 1 or more"
+    for name, least in (("epochs", config.learner.least_epochs), ("batch_size", 1)):
+        if getattr(config, name) < least:
+            yield name, f"{getattr(config, name)}, wants {least} or more"
     if not (math.isfinite(config.lr) and config.lr > 0):
         yield "lr", f"{config.lr:g}, wants a number above 0"
     if not 0 <= config.seed < 2**63:
@@ -275,9 +281,10 @@ def _build(config: Config, splits: Splits, folder: Path, save_seconds: float) ->
     from markone.optim.lr_scheduler import CosineAnnealingLR
 
     mo.manual_seed(config.seed)
-    system, recipe = SYSTEMS[config.system], config.recipe
+    system, recipe = config.learner, config.recipe
     model = models.get(config.system)(len(splits.classes), **recipe.options)
-    optimizer = Adam(model.parameters(), lr=config.lr)
+    optimizers = {"optimizer": Adam(model.parameters(), lr=config.lr)} if system.gradients else {}
+    step, eval_step = STEPS[system.step]
     callbacks: list[train.Callback] = [
         train.Progress(),
         train.CSVLogger(folder / "metrics.csv"),
@@ -289,12 +296,14 @@ def _build(config: Config, splits: Splits, folder: Path, save_seconds: float) ->
         )
     trainer = train.Trainer(
         model,
-        optimizer,
-        getattr(models, system.loss, None) or getattr(F, system.loss),
-        step=_step_with_heads if system.loss == "googlenet_loss" else None,
+        loss=getattr(models, system.loss, None) or getattr(F, system.loss),
+        step=step,
+        eval_step=eval_step,
+        optimizers=optimizers,
         metrics=[train.Accuracy()],
-        scheduler=CosineAnnealingLR(optimizer, config.epochs),
+        scheduler={name: CosineAnnealingLR(each, config.epochs) for name, each in optimizers.items()},
         callbacks=callbacks,
+        compile=system.gradients,
     )
     # Batch normalisation has nothing to go by in a last batch of one image.
     single = len(splits.train) > config.batch_size and len(splits.train) % config.batch_size == 1
@@ -304,16 +313,6 @@ def _build(config: Config, splits: Splits, folder: Path, save_seconds: float) ->
         "test": DataLoader(splits.test, 256),
     }
     return trainer, loaders
-
-
-def _step_with_heads(trainer: Any, batch: Any) -> dict[str, float]:
-    """A training step of a network that gives the scores of auxiliary heads too; the metrics see the last."""
-    inputs, target = batch
-    output = trainer.model(inputs)
-    value = trainer.minimize(trainer.loss(output, target))
-    for metric in trainer.metrics:
-        metric.update(output.logits, target)
-    return {"loss": value}
 
 
 def _test(config: Config, splits: Splits, trainer: Any, loader: Any, folder: Path) -> None:
@@ -334,7 +333,9 @@ def _test(config: Config, splits: Splits, trainer: Any, loader: Any, folder: Pat
         viz.save(viz.confusion_table(table.table, splits.classes, title), folder / "confusion.png")
     else:
         print("no pictures: matplotlib is not installed (pip install 'markone[viz]')")
-    print(f"test loss: {figures['loss']:.4f}; run folder: {folder}")
+    if "loss" in figures:
+        print(f"test loss: {figures['loss']:.4f}")
+    print(f"run folder: {folder}")
     print(f"test accuracy: {100 * table.compute():.2f} %", flush=True)
 
 
@@ -343,8 +344,9 @@ def _print_heading(config: Config, splits: Splits, trainer: Any, folder: Path) -
     counts = [f"{len(part):,}" for part in (splits.train, splits.validation, splits.test)]
     print(f"{config.system} on {config.data}: {weights:,} parameters", end="; ")
     print(f"{counts[0]} images to train, {counts[1]} to validate, {counts[2]} to test")
+    rate = f"lr {config.lr:g}, " if config.learner.gradients else ""
     print(
-        f"{config.epochs} epochs, batch {config.batch_size}, lr {config.lr:g}, seed {config.seed}, "
+        f"{config.epochs} epochs, batch {config.batch_size}, {rate}seed {config.seed}, "
         f"augmentation {config.augment or USUAL[config.data]}, "
         f"{config.device} ({_C.isa()}, threads: {_C.num_threads()}); run folder: {folder}"
     )

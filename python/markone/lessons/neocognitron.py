@@ -46,7 +46,7 @@ def lesson(page: Page) -> None:
     images, labels = pictures(page, True, shown)
     centred, truth = pictures(page, False, asked)
     net = Neocognitron().fit(mo.from_numpy(images), labels)
-    planes = [len(layer.b) for layer in (net.s1, net.s2, net.s3)]
+    planes = [layer.learnt for layer in (net.s1, net.s2, net.s3)]
     page.text(f"After {shown} digits S1, S2 and S3 have {planes[0]}, {planes[1]} and {planes[2]} planes.")
 
     rng = np.random.default_rng(page.seed)
@@ -74,7 +74,7 @@ def lesson(page: Page) -> None:
             points=True,
         ),
     )
-    page.picture("s1", viz.images(net.s1.a.numpy()[:, 0], title="What S1 has learnt"))
+    page.picture("s1", viz.images(net.s1.a.numpy()[: net.s1.learnt, 0], title="What S1 has learnt"))
     stages = net.stages(mo.from_numpy(shifted[:1]))
     pieces = [("U0", stages["u0"][0, 0])]
     for name in ("s1", "c1", "s2", "c2"):

@@ -112,11 +112,11 @@ __all__ = [
     "zfnet_wide",
 ]
 
-# The builders of what gradients train, a row of the course a line. The neocognitron learns in its own way.
+# The builders, a row of the course a line.
 _BUILDERS: dict[str, Callable[..., Any]] = {
     builder.__name__: builder
     for builder in (
-        *(lenet5, lenet5_1998),
+        *(neocognitron, lenet5, lenet5_1998),
         *(alexnet, alexnet_ungrouped, alexnet_slide, alexnet_torchvision),
         *(zfnet, zfnet_wide),
         *(vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn),

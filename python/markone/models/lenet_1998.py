@@ -7,12 +7,11 @@ IEEE 86(11), 1998, section II.B.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
 
 import numpy as np
 
 from markone import nn
-from markone.models.common import Weights, finished
+from markone.models.common import Weights, checked_classes, finished
 from markone.nn import functional as F
 from markone.nn.parameter import Parameter
 from markone.ops import cat, empty, from_numpy, full, index_select, logsumexp, tanh
@@ -51,6 +50,18 @@ def bitmaps() -> np.ndarray:
     rows = [line.split() for line in DIGITS.strip().splitlines()]
     ink = np.array([[[pixel == "#" for pixel in row[digit]] for row in rows] for digit in range(10)])
     return np.where(ink, 1, -1).reshape(10, 84).astype(np.float32)
+
+
+def codes(num_classes: int) -> np.ndarray:
+    """What F6 is to say for each class, float32 [num_classes, 84] of ±1: for ten the drawn digits.
+
+    Other numbers of classes have no drawings: their codes are drawn by lot, always the same, which section
+    II.B names as the other way.
+    """
+    if num_classes == 10:
+        return bitmaps()
+    lot = np.random.default_rng(1998).random((num_classes, 84))
+    return np.where(lot < 0.5, -1, 1).astype(np.float32)
 
 
 class Squash(nn.Module):
@@ -134,7 +145,7 @@ def start_(parameter: Tensor, fan_in: int) -> None:
 
 
 class LeNet5Original(nn.Module):
-    """The network of figure 2 for float32 images [N, 1, 32, 32]; gives negative distances [N, 10].
+    """The network of figure 2 for float32 images [N, 1, 32, 32]; gives negative distances [N, classes].
 
     ======  ==========================================  ============  ==========  ===========
     layer   what                                        shape after   parameters  connections
@@ -145,18 +156,20 @@ class LeNet5Original(nn.Module):
     S4      2x2 sums, coefficient, bias, squash         16 x 5 x 5            32        2,000
     C5      convolution 5x5, squash                     120 x 1 x 1       48,120       48,120
     F6      full, squash                                84                10,164       10,164
-    output  squared distance to 7 x 12 bitmaps          10                     0          840
+    output  squared distance to each class's code       10                     0          840
     ======  ==========================================  ============  ==========  ===========
 
-    60,000 trainable parameters. Images of 28 x 28 get a margin of two pixels, -0.1, the paper's background
+    60,000 trainable parameters. The codes of ten classes are digits drawn in 7 x 12, see `codes`. Images of
+    28 x 28 get a margin of two pixels, -0.1, the paper's background
     (its ink is 1.175, so that mean and deviation are about 0 and 1).
 
     The largest score is the nearest prototype. `lenet5_loss` is the paper's criterion; softmax-cross-entropy
     of the scores is the same without its constant j.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, num_classes: int = 10) -> None:
         super().__init__()
+        checked_classes("lenet5_1998", num_classes)
         c1 = nn.Conv2d(1, 6, 5)
         c5 = nn.Conv2d(16, 120, 5)
         f6 = nn.Linear(120, 84)
@@ -177,11 +190,11 @@ class LeNet5Original(nn.Module):
             )
         )
         self.classifier = nn.Sequential(
-            OrderedDict(flatten=nn.Flatten(), f6=f6, squash6=Squash(), output=RBF(bitmaps()))
+            OrderedDict(flatten=nn.Flatten(), f6=f6, squash6=Squash(), output=RBF(codes(num_classes)))
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images [N, 1, 32, 32] or [N, 1, 28, 28] to scores [N, 10]."""
+        """Images [N, 1, 32, 32] or [N, 1, 28, 28] to scores [N, num_classes]."""
         if tuple(x.shape[1:]) == (1, 28, 28):
             x = F.pad(x, (2, 2, 2, 2), value=-0.1)
         if tuple(x.shape[1:]) != (1, 32, 32):
@@ -203,10 +216,6 @@ def lenet5_loss(scores: Tensor, target: Tensor, j: float = 10.0) -> Tensor:
     return right + logsumexp(cat([garbage, scores], 1), 1).mean()
 
 
-def lenet5_1998(num_classes: int = 10, *, weights: Weights = None, **options: Any) -> LeNet5Original:
-    """LeNet-5 in its original form, for ten digits; see `LeNet5Original`."""
-    if num_classes != 10:
-        raise ValueError(
-            f"lenet5_1998: got num_classes={num_classes}, wants 10: its outputs are drawn digits"
-        )
-    return finished(LeNet5Original(**options), weights)
+def lenet5_1998(num_classes: int = 10, *, weights: Weights = None) -> LeNet5Original:
+    """LeNet-5 in its original form; see `LeNet5Original`."""
+    return finished(LeNet5Original(num_classes), weights)

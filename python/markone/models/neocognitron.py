@@ -6,18 +6,22 @@ unaffected by shift in position", Biological Cybernetics 36, 193-202, 1980. Equa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from markone import nn
+from markone._C import float64, int64
 from markone.autograd import no_grad
+from markone.models.common import Weights, checked_classes, finished
 from markone.nn import functional as F
-from markone.ops import cat, from_numpy, relu, sqrt, zeros
+from markone.ops import from_numpy, relu, sqrt, zeros
 from markone.tensor import Tensor
 
 __all__ = ["CLayer", "Neocognitron", "SLayer", "neocognitron"]
+
+_CHUNK = 100  # images at a time, so that the answers of all planes to them stay small
 
 
 class SLayer(nn.Module):
@@ -34,6 +38,7 @@ class SLayer(nn.Module):
     fits (`padding` 0).
 
     Args:
+        before: planes of the input at most.
         planes: how many features it can learn at most.
         area: side of the area that a cell sees.
         selectivity: r.
@@ -44,9 +49,11 @@ class SLayer(nn.Module):
     a: Tensor
     b: Tensor
     c: Tensor
+    count: Tensor
 
     def __init__(
         self,
+        before: int,
         planes: int,
         area: int,
         *,
@@ -64,17 +71,23 @@ class SLayer(nn.Module):
         self.register_buffer(
             "c", from_numpy((fall / fall.sum()).astype(np.float32).reshape(1, 1, area, area))
         )
-        self.register_buffer("a", zeros(0, 0, area, area))
-        self.register_buffer("b", zeros(0))
-        self.register_load_state_dict_pre_hook(_make_room)
+        self.register_buffer("a", zeros(planes, before, area, area))
+        self.register_buffer("b", zeros(planes))
+        self.register_buffer("count", zeros((), dtype=int64))
+
+    @property
+    def learnt(self) -> int:
+        """How many planes have learnt something; the others wait."""
+        return int(self.count)
 
     def inhibition(self, u: Tensor) -> Tensor:
         """v [N, 1, ...]: how much there is to see at each place."""
         return sqrt(F.conv2d((u * u).mean(1, keepdim=True), self.c, padding=self.padding))
 
     def forward(self, u: Tensor) -> Tensor:
-        excitation = F.conv2d(u, self.a, padding=self.padding)
-        shunt = self.b.reshape(1, -1, 1, 1) * (2 * self.r / (1 + self.r)) * self.inhibition(u)
+        n = self.learnt
+        excitation = F.conv2d(u, self.a[:n, : u.shape[1]], padding=self.padding)
+        shunt = self.b[:n].reshape(1, -1, 1, 1) * (2 * self.r / (1 + self.r)) * self.inhibition(u)
         return relu((excitation + 1.0) / (shunt + 1.0) - 1.0) * self.r
 
     def patch(self, u: Tensor, place: tuple[int, int]) -> Tensor:
@@ -85,16 +98,15 @@ class SLayer(nn.Module):
 
     def learn(self, plane: int, u: Tensor, place: tuple[int, int], v: np.ndarray) -> None:
         """The plane's representative at `place` strengthens what excites it (equations 10 and 11)."""
-        self.a[plane] += self.patch(u, place) * self.c[0] * (self.q / u.shape[1])
+        self.a[plane, : u.shape[1]] += self.patch(u, place) * self.c[0] * (self.q / u.shape[1])
         self.b[plane] += float(self.q / 2 * v[place])
 
     def grow(self, u: Tensor, place: tuple[int, int], v: np.ndarray) -> int:
         """A plane that has learnt nothing yet takes the feature at `place`."""
-        empty = zeros(1, u.shape[1], self.area, self.area)
-        self.a = cat([self.a, empty]) if len(self.b) else empty
-        self.b = cat([self.b, zeros(1)])
-        self.learn(len(self.b) - 1, u, place, v)
-        return len(self.b) - 1
+        plane = self.learnt
+        self.count += 1
+        self.learn(plane, u, place, v)
+        return plane
 
     def present(self, u: Tensor) -> int | None:
         """Shows one pattern u [1, before, H, W]; the representatives learn. Returns the strongest's plane.
@@ -104,7 +116,7 @@ class SLayer(nn.Module):
         weights: the strongest such place seeds a new plane. A pattern seeds several.
         """
         v = self.inhibition(u)[0, 0].numpy()
-        answers = self(u)[0].numpy() if len(self.b) else np.zeros((1, *v.shape), np.float32)
+        answers = self(u)[0].numpy() if self.learnt else np.zeros((1, *v.shape), np.float32)
         strongest = answers.max(0)
         best: dict[int, tuple[float, tuple[int, int]]] = {}
         for top in range(0, v.shape[0], self.column):
@@ -119,7 +131,7 @@ class SLayer(nn.Module):
         for plane, (_, place) in best.items():
             self.learn(plane, u, place, v)
         silent = np.where(strongest > 0, 0.0, v)
-        while len(self.b) < self.planes and silent.max() > 0.5 * v.max():
+        while self.learnt < self.planes and silent.max() > 0.5 * v.max():
             y, x = np.unravel_index(int(silent.argmax()), silent.shape)
             plane = self.grow(u, (int(y), int(x)), v)
             winner = plane if winner is None else winner
@@ -128,7 +140,7 @@ class SLayer(nn.Module):
         return winner
 
     def extra_repr(self) -> str:
-        return f"planes={len(self.b)} of {self.planes}, area={self.area}, selectivity={self.r}"
+        return f"planes={self.learnt} of {self.planes}, area={self.area}, selectivity={self.r}"
 
 
 class CLayer(nn.Module):
@@ -172,34 +184,52 @@ class Neocognitron(nn.Module):
     C3     the strongest of each plane            up to 1000
     =====  =====================================  =====================
 
-    `fit` shows images layer by layer; a layer learns once the ones before it have. No label is used in this:
-    afterwards each plane of S3 is named by the class that most of the images it answered to belong to.
+    A layer learns once the ones before it have: `fit`, or `show` layer by layer. No label is used in this;
+    afterwards each plane of S3 is named by the class that most of the images it answered to belong to
+    (`vote`), and an image's score for a class is the answer of the strongest plane of that name.
 
     What differs from 1980, where 16 x 16 images of five digits were told apart with 24 planes a layer: the
     sizes and the selectivities (4, 1.5, 1.5 there); planes begin empty and are seeded where none answers
     (there they begin with tiny weights, which answer exactly there); columns are side by side, not
     overlapping; C3 takes the largest of its area.
+
+    Args:
+        planes, selectivity: of S1, S2 and S3.
+        seen: how many images S1, S2 and S3 are shown.
     """
 
-    labels: Tensor
+    shown: Tensor
+    votes: Tensor
 
     def __init__(
-        self, planes: Sequence[int] = (16, 32, 1000), selectivity: Sequence[float] = (1.5, 1.5, 3.0)
+        self,
+        num_classes: int = 10,
+        *,
+        planes: Sequence[int] = (16, 32, 1000),
+        selectivity: Sequence[float] = (1.5, 1.5, 3.0),
+        seen: Sequence[int] = (60, 120, 4000),
     ) -> None:
         super().__init__()
+        checked_classes("neocognitron", num_classes)
+        self.num_classes, self.seen = num_classes, tuple(seen)
         r1, r2, r3 = selectivity
-        self.s1 = SLayer(planes[0], 5, selectivity=r1, speed=1.0, padding=2)
+        self.s1 = SLayer(1, planes[0], 5, selectivity=r1, speed=1.0, padding=2)
         self.c1 = CLayer(5)
-        self.s2 = SLayer(planes[1], 5, selectivity=r2, speed=16.0, padding=2)
+        self.s2 = SLayer(planes[0], planes[1], 5, selectivity=r2, speed=16.0, padding=2)
         self.c2 = CLayer(5)
-        self.s3 = SLayer(planes[2], 7, selectivity=r3, speed=16.0, column=3)
-        self.register_buffer("labels", zeros(0).long())
-        self.register_load_state_dict_pre_hook(_make_room)
+        self.s3 = SLayer(planes[1], planes[2], 7, selectivity=r3, speed=16.0, column=3)
+        self.register_buffer("shown", zeros(3, dtype=int64))
+        self.register_buffer("votes", zeros(planes[2], num_classes, dtype=float64))
+
+    @property
+    def labels(self) -> Tensor:
+        """What the planes that S3 has learnt are named: int64 [planes learnt]."""
+        return self.votes[: self.s3.learnt].argmax(1)
 
     def stages(self, x: Tensor) -> dict[str, Tensor]:
         """The answers of every layer to images [N, 1, H, W], by name."""
         _check(x)
-        if not len(self.s3.b):
+        if not self.s3.learnt:
             raise RuntimeError("neocognitron: has learnt nothing yet, call fit first")
         found = {"u0": x}
         with no_grad():
@@ -210,13 +240,18 @@ class Neocognitron(nn.Module):
         return found
 
     def forward(self, x: Tensor) -> Tensor:
-        """The answers of C3 to images [N, 1, H, W]: [N, planes learnt by S3]."""
-        return self.stages(x)["c3"]
+        """The scores of images [N, 1, H, W]: [N, num_classes], all 0 while no plane has a name."""
+        _check(x)
+        scores = zeros(len(x), self.num_classes)
+        if not float(self.votes.max().item()):
+            return scores
+        for part, u in zip(scores.split(_CHUNK), x.split(_CHUNK)):
+            answers = self.stages(u)["c3"]
+            part.scatter_reduce_(1, self.labels.expand(*answers.shape), answers, "amax")
+        return scores
 
-    def fit(
-        self, images: Tensor, labels: Any = None, *, seen: Sequence[int] = (60, 120, 4000)
-    ) -> Neocognitron:
-        """Shows the first `seen` of images [N, 1, H, W] to S1, S2 and S3, one layer after the other.
+    def fit(self, images: Tensor, labels: Any = None) -> Neocognitron:
+        """Shows images [N, 1, H, W] to S1, S2 and S3, to each the first `seen`, one layer after the other.
 
         labels [N], where given, name the planes of S3 afterwards; they change nothing else.
 
@@ -226,35 +261,62 @@ class Neocognitron(nn.Module):
         _check(images)
         if not len(images) or float(images.max().item()) <= 0:
             raise ValueError(f"neocognitron: wants images with ink, got {list(images.shape)}, all blank")
-        given = None
-        if labels is not None:
-            given = np.asarray(labels.numpy() if isinstance(labels, Tensor) else labels)
-            if given.shape != (len(images),) or given.dtype.kind not in "iu" or given.min() < 0:
-                got = f"{given.dtype} {list(given.shape)}"
-                raise ValueError(f"neocognitron: labels are {got}, wants {len(images)} integers from 0")
-        with no_grad():
-            u = images
-            for layer, follow, count in ((self.s1, self.c1, seen[0]), (self.s2, self.c2, seen[1])):
-                for i in range(min(count, len(u))):
-                    layer.present(u[i : i + 1])
-                u = cat([follow(layer(u[i : i + 100])) for i in range(0, len(u), 100)])
-            for i in range(min(seen[2], len(u))):
-                self.s3.present(u[i : i + 1])
-            if given is not None:
-                answers = np.concatenate(
-                    [self.s3(u[i : i + 100]).amax((2, 3)).numpy() for i in range(0, len(u), 100)]
-                )
-                votes = np.zeros((answers.shape[1], int(given.max()) + 1))
-                np.add.at(votes, (answers.argmax(1), given), answers.max(1))
-                self.labels = from_numpy(votes.argmax(1))
+        given = None if labels is None else self._checked_labels(images, labels)
+        for layer in range(3):
+            self.show(images, layer)
+        if given is not None:
+            self.vote(images, given)
         return self
+
+    def show(self, images: Tensor, layer: int) -> None:
+        """Shows images [N, 1, H, W] to S1, S2 or S3 (`layer` 0 to 2), until it saw as many as `seen` says.
+
+        The layers before it must have learnt.
+        """
+        _check(images)
+        images = images[: max(0, self.seen[layer] - int(self.shown[layer]))]
+        cells = (self.s1, self.s2, self.s3)[layer]
+        with no_grad():
+            for u in self._before(images, layer):
+                for i in range(len(u)):
+                    cells.present(u[i : i + 1])
+            self.shown[layer] += len(images)
+
+    def vote(self, images: Tensor, labels: Any) -> None:
+        """Images [N, 1, H, W] vote that their strongest planes in S3 be named by their labels [N], each as
+        strongly as it is answered."""
+        _check(images)
+        given = self._checked_labels(images, labels)
+        if not self.s3.learnt:
+            raise RuntimeError("neocognitron: has learnt nothing yet, no plane could be named")
+        with no_grad():
+            answers = [self.s3(u).amax((2, 3)).numpy() for u in self._before(images, 2)]
+        for found, names in zip(answers, np.split(given, range(_CHUNK, len(given), _CHUNK))):
+            np.add.at(self.votes.numpy(), (found.argmax(1), names), found.max(1))
 
     def predict(self, images: Tensor) -> Tensor:
         """The classes of images [N, 1, H, W]: what the strongest plane of C3 is named; int64 [N]."""
-        if not len(self.labels):
+        if not float(self.votes.max().item()):
             raise RuntimeError("neocognitron: predict wants a network that was fitted with labels")
-        found = [self(images[i : i + 100]).argmax(1) for i in range(0, len(images), 100)]
-        return self.labels[cat(found)]
+        return self(images).argmax(1)
+
+    def _before(self, images: Tensor, layer: int) -> Iterator[Tensor]:
+        """What an S-layer sees of the images, in pieces."""
+        follow = ((self.s1, self.c1), (self.s2, self.c2))[:layer]
+        for u in images.split(_CHUNK):
+            for s, c in follow:
+                u = c(s(u))
+            yield u
+
+    def _checked_labels(self, images: Tensor, labels: Any) -> np.ndarray:
+        given = np.asarray(labels.numpy() if isinstance(labels, Tensor) else labels)
+        if given.shape != (len(images),) or given.dtype.kind not in "iu":
+            got = f"{given.dtype} {list(given.shape)}"
+            raise ValueError(f"neocognitron: labels are {got}, wants {len(images)} integers from 0")
+        if len(given) and not 0 <= given.min() <= given.max() < self.num_classes:
+            wrong = given.min() if given.min() < 0 else given.max()
+            raise ValueError(f"neocognitron: got label {wrong}, wants 0 to {self.num_classes - 1}")
+        return given
 
 
 def _check(images: Tensor) -> None:
@@ -264,14 +326,6 @@ def _check(images: Tensor) -> None:
         )
 
 
-def _make_room(layer: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Before loading: how much a layer has learnt is known from the file only."""
-    for name in ("a", "b", "labels"):
-        key = f"{prefix}{name}"
-        if key in state and hasattr(layer, name):
-            setattr(layer, name, zeros(tuple(state[key].shape), dtype=getattr(layer, name).dtype))
-
-
-def neocognitron(**options: Any) -> Neocognitron:
-    """A neocognitron that has learnt nothing yet; `options` are those of `Neocognitron`."""
-    return Neocognitron(**options)
+def neocognitron(num_classes: int = 10, *, weights: Weights = None, **options: Any) -> Neocognitron:
+    """A neocognitron, which has learnt nothing yet where no `weights` are given; see `Neocognitron`."""
+    return finished(Neocognitron(num_classes, **options), weights)

@@ -84,7 +84,7 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
     ]
     if wrong:
         first = wrong[0]
-        last = [key for key in ours if key.endswith("weight")][-1].rpartition(".")[0]
+        last = next((key for key in reversed(ours) if key.endswith("weight")), "").rpartition(".")[0]
         hint = ""
         if {key.rpartition(".")[0] for key in wrong} == {last} and f"{last}.bias" in there:
             hint = f" (built for num_classes={len(there[f'{last}.bias'])})"

@@ -92,7 +92,7 @@ class CompiledSteps:
         trainer = self.trainer
         self._replays += 1
         inputs, target = batch
-        name = next(iter(trainer.optimizers))
+        name = trainer._first
         first = trainer._gathered[name] == 0
         found = self._call(self._gradients, "trains", self._put_back, inputs, target, first)
         if found is None:

@@ -50,7 +50,8 @@ class Trainer:
         step: instead of a loss: `step(trainer, batch)` does one step on all networks and returns its figures
             by name (numbers or one-element Tensors). Each update is a `trainer.minimize(loss, "name")`.
         eval_step: `eval_step(trainer, batch)`: the figures of one validation batch.
-        modules, optimizers: the networks and optimisers by name, for a `step` of one's own.
+        modules, optimizers: the networks and optimisers by name, for a `step` of one's own; `optimizers={}`
+            where nothing is learnt by gradients.
         metrics: figures beside the loss, computed on training and validation batches.
         scheduler: of `markone.optim.lr_scheduler`, or a dict of them by the optimiser's name.
         scheduler_interval: "epoch": stepped after each epoch; "step": after each of its optimiser's updates.
@@ -110,8 +111,9 @@ class Trainer:
         self.modules: dict[str, Any] = {"model": model} if modules is None else dict(modules)
         self.model: Any = ModuleDict(modules) if modules is not None else model
         self.optimizers: dict[str, Any] = {"optimizer": optimizer} if optimizers is None else dict(optimizers)
-        self.optimizer: Any = next(iter(self.optimizers.values()))
-        given = scheduler if isinstance(scheduler, Mapping) else {next(iter(self.optimizers)): scheduler}
+        self.optimizer: Any = next(iter(self.optimizers.values()), None)
+        self._first = next(iter(self.optimizers), "optimizer")  # whose name may be left out
+        given = scheduler if isinstance(scheduler, Mapping) else {self._first: scheduler} if scheduler else {}
         for name in given:
             self._optimizer_named(name)
         self.schedulers: dict[str, Any] = {name: s for name, s in given.items() if s is not None}
@@ -221,7 +223,7 @@ class Trainer:
 
         With several networks only the parameters of this optimiser get gradients. Returns the loss.
         """
-        name = next(iter(self.optimizers)) if optimizer is None else optimizer
+        name = self._first if optimizer is None else optimizer
         chosen = self._optimizer_named(name)
         if self._gathered[name] == 0:
             chosen.zero_grad()
@@ -240,7 +242,7 @@ class Trainer:
 
     def update(self, optimizer: str | None = None) -> None:
         """Clips the gradients that are there, then steps the optimiser, its schedule and the average."""
-        name = next(iter(self.optimizers)) if optimizer is None else optimizer
+        name = self._first if optimizer is None else optimizer
         self._optimizer_named(name)
         if self._explaining:
             return
@@ -279,7 +281,7 @@ class Trainer:
 
     def _optimizer_named(self, name: str) -> Any:
         if name not in self.optimizers:
-            raise ValueError(f"Trainer: there is no optimiser '{name}', only {', '.join(self.optimizers)}")
+            raise ValueError(f"Trainer: there is no optimiser '{name}' among {list(self.optimizers)}")
         return self.optimizers[name]
 
     def backward(self, loss: Any, inputs: Any = None, name: str = "") -> float:
