@@ -29,8 +29,8 @@ PEERS = {
 }
 # torch.compile takes half a minute a case and a C++ compiler: it is timed where it is asked for by name.
 _BY_NAME = ("torch_compile",)
-# A pause before each turn, in which the idle threads of the library before it stop spinning.
-_PAUSE = 0.002
+# A pause before each turn: idle threads of OpenMP spin for some five milliseconds after the last call.
+_PAUSE = 0.01
 
 
 @dataclass(frozen=True)

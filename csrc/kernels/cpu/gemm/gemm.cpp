@@ -30,6 +30,8 @@ inline constexpr int64_t kDirectRows = 240, kDirectColumns = 128;
 // A packed block of A, kBlockRows x kDepth, stays in the second cache: 120 * 384 * 4 = 180 KiB. One chunk of
 // the packed kernel multiplies it by up to kChunkColumns of B.
 inline constexpr int64_t kBlockRows = 120, kChunkColumns = 512;
+// Pieces that a few threads share evenly; more of them would read what they have in common more often.
+inline constexpr int64_t kFairChunks = 8;
 static_assert(kBlockRows <= kGemmMaxRows && kDepth<float> <= kGemmMaxDepth &&
               kDepth<double> <= kGemmMaxDepth);
 
@@ -200,6 +202,10 @@ void gemm_direct(const GemmArgs* args, const Run* run) {
   grid.row_size = parts(parts(args->m, grid.row_parts), kTileRows) * kTileRows;
   grid.row_parts = parts(args->m, grid.row_size);
   grid.col_size = stream ? kStreamColumns : kDirectColumns;
+  // A narrower piece only reads A again.
+  while (!stream && grid.col_size > kTileCols<T> &&
+         args->batch * grid.row_parts * parts(args->n, grid.col_size) < kFairChunks)
+    grid.col_size /= 2;
   grid.col_parts = parts(args->n, grid.col_size);
   run->parallel(&limited, args->batch * grid.row_parts * grid.col_parts, direct_chunk<T>, &grid);
 }
@@ -256,17 +262,18 @@ struct Packed {
   T* a = nullptr;  // one block of A a thread
   int64_t a_size = 0;
   int64_t l0 = 0, depth = 0, col0 = 0, cols = 0;
-  int64_t row_size = 0, row_parts = 0, col_size = 0, col_parts = 0;
+  Panels rows{0};  // of all rows; a chunk has chunk_panels of them
+  int64_t chunk_panels = 0, row_parts = 0, col_parts = 0, pack_panels = 0;
 };
 
-inline constexpr int64_t kPanelsAChunk = 8;
+inline constexpr int64_t kPackPanels = 8;
 
 // A chunk of whole panels from rows that lie in memory, a row of all of them at a time: long runs are read
 // faster than short ones a row apart.
 template <class T>
-void pack_beside(T* to, const T* from, int64_t row, int64_t depth) {
+void pack_beside(T* to, const T* from, int64_t row, int64_t depth, int64_t panels) {
   for (int64_t l = 0; l < depth; ++l, from += row) {
-    for (int64_t i = 0; i < kPanelsAChunk; ++i) {
+    for (int64_t i = 0; i < panels; ++i) {
       T* line = to + (i * depth + l) * kTileCols<T>;
 #pragma GCC unroll 4
       for (int j = 0; j < kTileVecs; ++j)
@@ -279,12 +286,13 @@ template <class T>
 void pack_chunk(void* context, int64_t chunk, int) {
   const Packed<T>& p = *static_cast<const Packed<T>*>(context);
   const GemmArgs& args = *p.args;
-  const int64_t first = chunk * kPanelsAChunk * kTileCols<T>;
-  if (args.b_col == 1 && first + kPanelsAChunk * kTileCols<T> <= p.cols) {
-    pack_beside(p.b + first * p.depth, p.item.b + p.l0 * args.b_row + p.col0 + first, args.b_row, p.depth);
+  const int64_t first = chunk * p.pack_panels * kTileCols<T>;
+  if (args.b_col == 1 && first + p.pack_panels * kTileCols<T> <= p.cols) {
+    pack_beside(p.b + first * p.depth, p.item.b + p.l0 * args.b_row + p.col0 + first, args.b_row, p.depth,
+                p.pack_panels);
     return;
   }
-  for (int64_t i = chunk * kPanelsAChunk; i < (chunk + 1) * kPanelsAChunk; ++i) {
+  for (int64_t i = chunk * p.pack_panels; i < (chunk + 1) * p.pack_panels; ++i) {
     const int64_t j = i * kTileCols<T>;
     if (j >= p.cols) return;
     pack<T>(p.b + j * p.depth, p.item.b + p.l0 * args.b_row + (p.col0 + j) * args.b_col, args.b_col,
@@ -296,9 +304,9 @@ template <class T>
 void packed_chunk(void* context, int64_t chunk, int slot) {
   const Packed<T>& p = *static_cast<const Packed<T>*>(context);
   const GemmArgs& args = *p.args;
-  const int64_t col0 = chunk % p.col_parts * p.col_size, row0 = chunk / p.col_parts * p.row_size;
-  const int64_t cols = smaller(p.col_size, p.cols - col0), rows = smaller(p.row_size, args.m - row0);
-  const Panels panels(rows);
+  const int64_t col0 = chunk % p.col_parts * kChunkColumns, first = chunk / p.col_parts * p.chunk_panels;
+  const int64_t cols = smaller(kChunkColumns, p.cols - col0), row0 = p.rows.start(first);
+  const Panels panels = p.rows.some(first, p.chunk_panels);
   T* const block = p.a + slot * p.a_size;
   for (int64_t i = 0; i < panels.count; ++i) {
     const int64_t start = panels.start(i);
@@ -324,6 +332,9 @@ void packed_chunk(void* context, int64_t chunk, int slot) {
   }
 }
 
+// From 1 to `most`.
+MO_INLINE int64_t at_most(int64_t most, int64_t n) { return n < 1 ? 1 : smaller(most, n); }
+
 // Where the block of B from (l0, col0) on is, packed beforehand: blocks of columns, in each blocks of K.
 template <class T>
 MO_INLINE T* packed_block(const void* b, int64_t k, int64_t l0, int64_t col0, int64_t cols) {
@@ -335,6 +346,7 @@ template <class T, class F>
 void for_blocks(Packed<T>& p, const F& f) {
   for (p.col0 = 0; p.col0 < p.args->n; p.col0 += kGemmMaxColumns) {
     p.cols = smaller(kGemmMaxColumns, p.args->n - p.col0);
+    p.pack_panels = at_most(kPackPanels, parts(p.cols, kTileCols<T>) / kFairChunks);
     p.l0 = 0;
     do {
       p.depth = smaller(kPackedDepth<T>, p.args->k - p.l0);
@@ -350,7 +362,7 @@ void gemm_pack(const GemmArgs* args, const Run* run) {
   Packed<T> p{args, run, Item<T>(*args, 0), nullptr};
   for_blocks(p, [&] {
     p.b = packed_block<T>(args->c, args->k, p.l0, p.col0, p.cols);
-    run->parallel(run, parts(p.cols, kTileCols<T> * kPanelsAChunk), pack_chunk<T>, &p);
+    run->parallel(run, parts(p.cols, kTileCols<T> * p.pack_panels), pack_chunk<T>, &p);
   });
 }
 
@@ -363,16 +375,15 @@ void gemm_packed(const GemmArgs* args, const Run* run) {
     Packed<T> p{args, run, Item<T>(*args, index), static_cast<T*>(run->scratch)};
     p.a = p.b + b_size;
     p.a_size = kGemmMaxRows * kGemmMaxDepth + kGemmMaxPanel;
-    p.row_parts = parts(args->m, kBlockRows);
-    p.row_size = parts(parts(args->m, p.row_parts), kTileRows) * kTileRows;
-    p.row_parts = parts(args->m, p.row_size);
-    p.col_size = kChunkColumns;
+    p.rows = Panels(args->m);
     for_blocks(p, [&] {
-      p.col_parts = parts(p.cols, p.col_size);
+      p.col_parts = parts(p.cols, kChunkColumns);
+      p.chunk_panels = at_most(kBlockRows / kTileRows, p.rows.count * p.col_parts / kFairChunks);
+      p.row_parts = parts(p.rows.count, p.chunk_panels);
       if (args->packed_b)
         p.b = packed_block<T>(args->b, args->k, p.l0, p.col0, p.cols);
       else
-        run->parallel(&limited, parts(p.cols, kTileCols<T> * kPanelsAChunk), pack_chunk<T>, &p);
+        run->parallel(&limited, parts(p.cols, kTileCols<T> * p.pack_panels), pack_chunk<T>, &p);
       run->parallel(&limited, p.row_parts * p.col_parts, packed_chunk<T>, &p);
     });
   }

@@ -37,6 +37,13 @@ struct Panels {
   }
   MO_INLINE int64_t start(int64_t i) const { return i * base + (i < longer ? i : longer); }
   MO_INLINE int rows(int64_t i) const { return static_cast<int>(base + (i < longer)); }
+  // Those from `first` on, at most `size` of them; their starts count from start(first).
+  MO_INLINE Panels some(int64_t first, int64_t size) const {
+    Panels part(*this);
+    part.count = smaller(size, count - first);
+    part.longer = longer < first ? 0 : longer - first;
+    return part;
+  }
 };
 
 // Where element (l, i) of A is: packed as l * kRows + i, or in memory with any strides.
