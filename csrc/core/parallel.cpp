@@ -19,6 +19,8 @@
 #endif
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -40,6 +42,34 @@ void relax() {
   __asm__ __volatile__("yield");
 #endif
 }
+
+// Where a worker went to sleep. On a busy machine the system wakes it on the processor of the one that wakes
+// it, and leaves the two there to take turns for a tenth of a second.
+struct Place {
+#if defined(__linux__)
+  void settle() {
+    if (!thread.load(std::memory_order_relaxed)) thread.store(static_cast<pid_t>(syscall(SYS_gettid)));
+    processor.store(sched_getcpu(), std::memory_order_release);
+  }
+
+  // Forbids a sleeper the processor of the calling thread, if it is there: any other of the caller's will do.
+  void keep_off(int here) {
+    if (processor.load(std::memory_order_acquire) != here) return;
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return;
+    CPU_CLR(here, &allowed);
+    if (CPU_COUNT(&allowed) > 0) sched_setaffinity(thread.load(), sizeof(allowed), &allowed);
+  }
+  static int here() { return sched_getcpu(); }
+
+  std::atomic<pid_t> thread{0};
+  std::atomic<int> processor{-1};
+#else
+  void settle() {}
+  void keep_off(int) {}
+  static int here() { return 0; }
+#endif
+};
 
 // One loop at a time. The claim word holds the loop's number in its high half and the next chunk in its low
 // half. Each loop has two numbers: while the first stands nothing can be claimed and the loop is described,
@@ -65,7 +95,9 @@ class Workers {
     // loop.
     claim_.store(static_cast<uint64_t>(loop) << 32);
     if (sleeping_.load() > 0) {
+      const int here = Place::here();
       std::lock_guard lock(sleep_mutex_);
+      for (int slot = 1; slot < threads; ++slot) places_[slot].keep_off(here);
       wake_.notify_all();
     }
     work(loop, 0);
@@ -124,6 +156,7 @@ class Workers {
         relax();
         if (std::chrono::steady_clock::now() < deadline) continue;
         std::unique_lock lock(sleep_mutex_);
+        places_[slot].settle();
         sleeping_.fetch_add(1);
         wake_.wait(lock, [&] { return static_cast<uint32_t>(claim_.load() >> 32) != seen; });
         sleeping_.fetch_sub(1);
@@ -145,6 +178,7 @@ class Workers {
   std::mutex sleep_mutex_;
   std::condition_variable wake_;
   std::atomic<int> sleeping_{0};
+  Place places_[kMaxThreads];
 };
 
 // A child of fork() has none of its parent's threads, so it starts again with a new pool.
