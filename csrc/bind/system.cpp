@@ -84,15 +84,7 @@ void bind_system(py::module_& m) {
              std::vector<std::pair<std::string, std::string>> names;
              for (size_t i = 0; i < p.size(); ++i) names.emplace_back(p.call(i).op, p.call(i).kernel.name);
              return names;
-           })
-      .def(
-          "flops",
-          [](const Program& p) {
-            std::vector<std::pair<std::string, double>> work;
-            for (size_t i = 0; i < p.size(); ++i) work.emplace_back(p.call(i).op, p.call(i).flops);
-            return work;
-          },
-          "The floating-point operations of each call, by the operation's name.");
+           });
   m.def(
       "begin_recording",
       [](std::shared_ptr<Program> program) { Stream::current().begin_recording(std::move(program)); },

@@ -162,6 +162,8 @@ def test_a_summary_takes_a_side(capsys):
     assert "parameters: 269,722" in capsys.readouterr().out
     assert main(["summary", "lenet5"]) == 0
     assert "multiply-adds: 416,520" in capsys.readouterr().out
+    assert main(["summary", "neocognitron"]) == 0  # which reads values while it runs
+    assert "parameters: 0" in capsys.readouterr().out
 
 
 def test_an_augmentation_is_chosen_kept_and_named(tmp_path, capsys):

@@ -16,6 +16,7 @@ __all__ = ["LayerSummary", "Summary", "summary"]
 
 # Operations whose work is multiply-adds, by the start of their names: two floating-point operations each.
 _PRODUCTS = ("linear", "matmul", "conv", "bilinear", "lstm", "gru", "rnn", "attention", "scaled_dot")
+_FLOPS = 5  # the place in a call of `_C.end_profile`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,8 +94,11 @@ def _bytes(output: Any) -> int:
     return sum(map(_bytes, output)) if isinstance(output, (tuple, list)) else 0
 
 
-def _mult_adds(program: Any) -> int:
-    return int(sum(flops for op, flops in program.flops() if op.startswith(_PRODUCTS)) // 2)
+def _mult_adds() -> int:
+    """Of the kernels that ran since the last call of it."""
+    calls = _C.end_profile()
+    _C.begin_profile()
+    return int(sum(call[_FLOPS] for call in calls if call[0].startswith(_PRODUCTS)) // 2)
 
 
 def summary(model: Any, input_size: Any = None, *, input_data: Any = None, dtype: Any = None) -> Summary:
@@ -111,6 +115,7 @@ def summary(model: Any, input_size: Any = None, *, input_data: Any = None, dtype
 
     Raises:
         ValueError: neither or both of input_size and input_data are given.
+        RuntimeError: inside a `profile`, of which there is one at a time.
     """
     if isinstance(input_size, Tensor) or (
         isinstance(input_size, tuple | list) and any(isinstance(part, Tensor) for part in input_size)
@@ -134,20 +139,14 @@ def summary(model: Any, input_size: Any = None, *, input_data: Any = None, dtype
     layers: list[LayerSummary] = []
     met: set[int] = set()
     outside = 0
-    running: list[Any] = []
     names = {id(module): name or type(module).__name__ for name, module in model.named_modules()}
 
-    # One recording at a time: a leaf's own, and between the leaves that of the modules around them.
     def begin(_module: Any, _inputs: Any) -> None:
         nonlocal outside
-        _C.end_recording()
-        outside += _mult_adds(running.pop())
-        running.append(_C.Program())
-        _C.begin_recording(running[-1])
+        outside += _mult_adds()
 
     def end(module: Any, _inputs: Any, output: Any) -> None:
-        _C.end_recording()
-        count = _mult_adds(running.pop())
+        count = _mult_adds()
         fresh = [p for p in module.parameters() if id(p) not in met]
         met.update(map(id, fresh))
         layers.append(
@@ -160,8 +159,6 @@ def summary(model: Any, input_size: Any = None, *, input_data: Any = None, dtype
                 _bytes(output),
             )
         )
-        running.append(_C.Program())
-        _C.begin_recording(running[-1])
 
     handles = []
     for module in model.modules():
@@ -170,19 +167,19 @@ def summary(model: Any, input_size: Any = None, *, input_data: Any = None, dtype
     modes = [(module, module.training) for module in model.modules()]
     random = random_state.native()
     model.eval()
-    running.append(_C.Program())
-    _C.begin_recording(running[-1])
+    _C.begin_profile()
     try:
         with no_grad():
             model(*inputs)
+        outside += _mult_adds()
     finally:
-        _C.end_recording()
+        _C.end_profile()
         for handle in handles:
             handle.remove()
         for module, training in modes:
             module.training = training
         random_state.set_native(random)
-    whole = outside + _mult_adds(running.pop()) + sum(layer.mult_adds for layer in layers)
+    whole = outside + sum(layer.mult_adds for layer in layers)
     return Summary(
         layers,
         sum(p.numel() for p in parameters),
