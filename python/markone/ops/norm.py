@@ -13,7 +13,7 @@ from ..tensor import Tensor
 from ._common import tensor_arg
 from .cast import to
 from .elementwise import add, binary, clamp, mul, sub, unary, where
-from .reduce import amax, mean, var
+from .reduce import mean, norm, var
 from .reduce import sum as sum_
 from .shape import reshape
 
@@ -348,13 +348,10 @@ def normalize(
 
 
 def _length(x: Tensor, p: float, dim: Any, eps: float) -> Tensor:
-    if p == math.inf:
-        return clamp(amax(unary["abs"](x), dim, True), eps)
-    if p == 1:
-        return clamp(sum_(unary["abs"](x), dim, True), eps)
-    total = sum_(unary["square"](x) if p == 2 else binary["pow"](unary["abs"](x), p), dim, True)
+    if p in (1, 2, math.inf):
+        return clamp(norm(x, p, dim, True), eps)
+    total = sum_(binary["pow"](unary["abs"](x), p), dim, True)
     # A root of zero has no finite slope, so what is below eps is put aside before it is taken.
     small = total.detach() == 0
-    safe = where(small, 1.0, total)
-    root = unary["sqrt"](safe) if p == 2 else binary["pow"](safe, 1.0 / p)
+    root = binary["pow"](where(small, 1.0, total), 1.0 / p)
     return clamp(where(small, 0.0, root), eps)
