@@ -79,12 +79,11 @@ void bind_system(py::module_& m) {
       .def(py::init<>())
       .def("replay", method(&Program::replay))
       .def("__len__", method(&Program::size))
-      .def("kernels",
-           [](const Program& p) {
-             std::vector<std::pair<std::string, std::string>> names;
-             for (size_t i = 0; i < p.size(); ++i) names.emplace_back(p.call(i).op, p.call(i).kernel.name);
-             return names;
-           });
+      .def("kernels", [](const Program& p) {
+        std::vector<std::pair<std::string, std::string>> names;
+        for (size_t i = 0; i < p.size(); ++i) names.emplace_back(p.call(i).op, p.call(i).kernel.name);
+        return names;
+      });
   m.def(
       "begin_recording",
       [](std::shared_ptr<Program> program) { Stream::current().begin_recording(std::move(program)); },
