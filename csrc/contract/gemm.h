@@ -38,6 +38,8 @@ struct GemmArgs {
 // first to the last.
 inline constexpr int64_t kDotBlock = 32768;
 
+// Products of bfloat16 where the machine has an instruction for them: C and the bias are float32, each step
+// adds two neighbours of K, denormals count as zero. What is packed are such pairs.
 struct GemmKernels {
   // Two contiguous vectors.
   Entry<GemmArgs> gemm_dot[kDTypeCount];

@@ -54,7 +54,9 @@ void fill_table(KernelTable* table);
 }
 namespace avx512 {
 void fill_table(KernelTable* table);
-}
+// Where the machine has AVX-512 BF16.
+void fill_bf16(KernelTable* table);
+}  // namespace avx512
 namespace neon {
 void fill_table(KernelTable* table);
 }

@@ -95,6 +95,14 @@ Isa active_isa() {
 
 void set_active_isa(const std::string& name) { active.store(static_cast<int>(parse(name, "set_isa"))); }
 
+bool has_avx512_bf16() {
+#if defined(__x86_64__)
+  return has_avx512() && bit(cpuid(7, 1).a, 5);
+#else
+  return false;
+#endif
+}
+
 std::string cpu_name() {
 #if defined(__x86_64__)
   char text[49] = {};

@@ -19,6 +19,9 @@ Isa active_isa();
 // For tests and benchmarks. Plans made for another set are not used again.
 void set_active_isa(const std::string& name);
 
+// Whether products of bfloat16 have their own instruction beside AVX-512.
+bool has_avx512_bf16();
+
 // The processor's own name for itself, "AMD EPYC 7543".
 std::string cpu_name();
 

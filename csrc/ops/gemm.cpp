@@ -30,16 +30,17 @@ const char* avoid_direct(const Problem& p, const KernelTable&) {
 
 const char* refuse_dot(const Problem& p, const KernelTable&) { return p.dot ? nullptr : "wants two vectors"; }
 
-int64_t dot_scratch(const Problem& p, int) {
-  return (p.k / kDotBlock + 1) * size_of(static_cast<DType>(p.dtype));
-}
+// Of what is packed: a number, or two of bfloat16.
+int64_t word_size(int64_t dtype) { return dtype == kBF16 ? 4 : size_of(static_cast<DType>(dtype)); }
+int64_t words_of(int64_t dtype, int64_t k) { return dtype == kBF16 ? (k + 1) / 2 : k; }
+
+int64_t dot_scratch(const Problem& p, int) { return (p.k / kDotBlock + 1) * word_size(p.dtype); }
 int64_t direct_scratch(const Problem& p, int threads) {
-  return threads * (kGemmMaxPanel * kGemmMaxDepth + 2 * kGemmMaxPanel) * size_of(static_cast<DType>(p.dtype));
+  return threads * (kGemmMaxPanel * kGemmMaxDepth + 2 * kGemmMaxPanel) * word_size(p.dtype);
 }
 int64_t packed_scratch(const Problem& p, int threads) {
   const int64_t b = (std::min(p.n, kGemmMaxColumns) + kGemmMaxPanel) * kGemmMaxDepth;
-  return (b + threads * (kGemmMaxRows * kGemmMaxDepth + kGemmMaxPanel)) *
-         size_of(static_cast<DType>(p.dtype));
+  return (b + threads * (kGemmMaxRows * kGemmMaxDepth + kGemmMaxPanel)) * word_size(p.dtype);
 }
 
 constexpr Implementation<Problem, GemmArgs> kList[] = {
@@ -76,7 +77,7 @@ constexpr Prepack kPrepack = {
       const auto& a = *static_cast<const GemmArgs*>(args);
       const bool pays = a.batch == 1 && !a.packed_b && a.m >= kFewestPackedRows &&
                         a.n * a.k > kSmallBytes / size_of(kType) && active_table().gemm_pack[kType].function;
-      return pays ? gemm_packed_size(a.n, a.k) * size_of(kType) : 0;
+      return pays ? gemm_packed_size(a.n, words_of(kType, a.k)) * word_size(kType) : 0;
     },
     [](const void*) {
       const Entry<GemmArgs>& entry = active_table().gemm_pack[kType];
@@ -111,7 +112,14 @@ Array pack(const char* op, const Prepack& prepack, const GemmArgs& args, const A
   return packed;
 }
 
-// out [.., m, n] = a [.., m, k] times b [.., k, n], plus bias [n]; all of one type that has kernels.
+// Whether the machine multiplies this type two numbers at a time and adds them in float32. A forced
+// implementation gets the numbers as float32.
+bool multiplies_pairs(const Array& a) {
+  return a.dtype() == kBF16 && table_for(a).gemm_packed[kBF16].function && is_free();
+}
+
+// out [.., m, n] = a [.., m, k] times b [.., k, n], plus bias [n]; all of one type that has kernels, or a and
+// b of bfloat16 (multiplies_pairs) and the others of float32.
 void product(const char* op, const Array& out, Array a, Array b, const Array& bias, bool accumulate,
              bool dot = false, bool weights = false) {
   if (out.numel() == 0) return;
@@ -159,12 +167,13 @@ void product(const char* op, const Array& out, Array a, Array b, const Array& bi
     args.batch_shape[last] = 1;
     if (last > 0) --args.batch_ndim;
   }
-  const Problem problem{args.m, args.n, args.k, args.b_col == 1, c.dtype(), dot};
+  const Problem problem{args.m, args.n, args.k, args.b_col == 1, a.dtype(), dot};
   const auto choice = chooser().choose(problem, table_for(c));
   args.slots = num_threads();
-  const Prepack* prepack = c.dtype() == kF32   ? &kPrepack<kF32>
-                           : c.dtype() == kF64 ? &kPrepack<kF64>
-                                               : nullptr;
+  const Prepack* prepack = a.dtype() == kF32    ? &kPrepack<kF32>
+                           : a.dtype() == kF64  ? &kPrepack<kF64>
+                           : a.dtype() == kBF16 ? &kPrepack<kBF16>
+                                                : nullptr;
   Kernel kernel = choice.kernel;
   int64_t scratch_bytes = choice.scratch_bytes;
   Array ready;
@@ -237,6 +246,7 @@ Array matmul(const Array& a, const Array& b) {
   const Array out = Array::empty("matmul", product_shape("matmul", a, b), dtype, a.device());
   const bool dot = a.ndim() == 1 && b.ndim() == 1;
   const auto ready = [&](const Array& x) {
+    if (!dot && multiplies_pairs(x)) return x;
     return dot ? prepared("matmul", x, dtype) : cast("matmul", x, dtype);
   };
   product("matmul", out, matrix_a(ready(a)), matrix_b(ready(b)), {}, false, dot);
@@ -278,9 +288,9 @@ Array linear(const Array& x, const Array& weight, const Array& bias) {
   shape.back() = weight.size(0);
   const Array out = Array::empty(op, shape, dtype, x.device());
   const bool vector = x.ndim() == 1;
-  product(op, vector ? out.unsqueeze(0) : out, matrix_a(cast(op, x, dtype)),
-          cast(op, weight, dtype).transpose(0, 1), bias ? prepared(op, bias, dtype) : Array(), false, false,
-          true);
+  const auto ready = [&](const Array& of) { return multiplies_pairs(of) ? of : cast(op, of, dtype); };
+  product(op, vector ? out.unsqueeze(0) : out, matrix_a(ready(x)), ready(weight).transpose(0, 1),
+          bias ? prepared(op, bias, dtype) : Array(), false, false, true);
   return cast(op, out, x.dtype());
 }
 

@@ -20,6 +20,9 @@ KernelTable make_table(Isa isa) {
       break;
     case Isa::kAvx512:
       avx512::fill_table(&table);
+#if !defined(MARKONE_EMULATE_AVX512)
+      if (has_avx512_bf16()) avx512::fill_bf16(&table);
+#endif
       break;
     case Isa::kNeon:
       break;

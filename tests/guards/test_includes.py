@@ -23,6 +23,7 @@ PROJECT = {
         r"kernels/cpu/gemm/.*\.h",
         r"{family}/.*",
     ],
+    "kernels/cpu_bf16": [r"contract/.*", r"kernels/cpu/vec\w*\.h", r"kernels/cpu/gemm/.*\.h"],
     "kernels/cuda": [r"contract/.*", r"kernels/common/.*", r"kernels/cuda/device/.*\.cuh", r"{family}/.*"],
     "ops": [r"ops/.*", r"contract/.*", r"core/.*", r"kernels/common/\w+\.def"],
     "bind": [r"bind/.*", r"ops/.*", r"contract/.*", r"core/.*", r"kernels/common/\w+\.def"],
@@ -33,6 +34,7 @@ SYSTEM = {
     "kernels/common": C_HEADERS | INTRINSICS,
     "kernels/ref": C_HEADERS,
     "kernels/cpu": C_HEADERS | INTRINSICS,
+    "kernels/cpu_bf16": C_HEADERS | INTRINSICS,
     "kernels/cuda": C_HEADERS | {"cuda_bf16.h", "cuda_fp16.h", "cuda_runtime.h", "mma.h"},
 }
 

@@ -45,9 +45,14 @@ def find(lib: Any, path: str) -> Any:
     return here
 
 
+def _tensor_of(lib: Any, spec: Spec, rng: np.random.Generator) -> Any:
+    tensor = lib.from_numpy(values(spec, rng))
+    return tensor.to(getattr(lib, spec.dtype)) if spec.dtype else tensor
+
+
 def _function(lib: Any, case: Case, device: str) -> Prepared:
     fn, rng = find(lib, case.fn), np.random.default_rng(0)
-    tensors = [(s, lib.from_numpy(values(s, rng)).to(device)) for s in (*case.inputs, *case.weights)]
+    tensors = [(s, _tensor_of(lib, s, rng).to(device)) for s in (*case.inputs, *case.weights)]
     positional = [*(t for s, t in tensors if s.name is None), *case.rest]
     keywords = {**case.args, **{s.name: t for s, t in tensors if s.name is not None}}
     count = len(case.inputs)
@@ -103,7 +108,7 @@ def _passes(lib: Any, case: Case, ready: Prepared) -> Callable[[], Any]:
         return ready.call
     grad = lib.autograd.grad
     y = _tensor(ready.call())
-    g = lib.ones_like(y) if y.ndim == 0 else lib.randn(*y.shape).to(y.device)
+    g = lib.ones_like(y) if y.ndim == 0 else lib.randn(*y.shape).to(y.device).to(y.dtype)
     if which == "step":
         return lambda: grad(_tensor(ready.call()), wanted, g)
     return lambda: grad(y, wanted, g, retain_graph=True)

@@ -35,6 +35,7 @@ class Spec:
     truth: bool = False  # whether those, below 2, are truth values
     value: float | None = None  # the same everywhere
     positive: bool = False  # exp of the normal
+    dtype: str | None = None  # what the numbers are rounded to
     grad: bool = True  # whether gradients by it are asked for, in the passes that have any
 
     @staticmethod
@@ -61,7 +62,7 @@ class Spec:
     @property
     def bytes(self) -> int:
         """What it takes in memory."""
-        return self.numel * (1 if self.truth else 8 if self.integer else 4)
+        return self.numel * (1 if self.truth else 8 if self.integer else 2 if self.dtype == "bfloat16" else 4)
 
 
 @dataclass(frozen=True)

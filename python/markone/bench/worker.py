@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TextIO
 
-from markone.bench.case import Case
+from markone.bench.case import Case, CaseError
 
 
 def _force(library: str, case: Case) -> None:
@@ -40,7 +40,13 @@ def _builder(library: str) -> Callable[[Case, str], tuple[Callable[[], Any], Any
 
         return lambda case, device: build("torch", replace(case, fn=f"compiled_{case.fn}"), device)
     peer: Any = importlib.import_module(f"markone.bench.peer_{library}")
-    return lambda case, device: (peer.build(case), None)
+
+    def peers(case: Case, device: str) -> tuple[Callable[[], Any], Any]:
+        if any(spec.dtype for spec in (*case.inputs, *case.weights)):
+            raise CaseError(f"{case.name} is not float32")
+        return peer.build(case), None
+
+    return peers
 
 
 def _set_threads(library: str, threads: int) -> None:

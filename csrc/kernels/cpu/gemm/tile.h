@@ -120,6 +120,12 @@ struct RowsEdgeB {
   }
 };
 
+// sum + a b. A kind of A whose words are not numbers has one of its own.
+template <class A, class V>
+MO_INLINE V add_product(const A&, V a, V b, V sum) {
+  return fma(a, b, sum);
+}
+
 template <class T, int kRows, int kVecs, class A, class B>
 MO_INLINE void multiply(Vec<T> (&acc)[kRows][kVecs], int64_t k, const A& a, const B& b) {
   for (int64_t l = 0; l < k; ++l) {
@@ -130,7 +136,7 @@ MO_INLINE void multiply(Vec<T> (&acc)[kRows][kVecs], int64_t k, const A& a, cons
     for (int i = 0; i < kRows; ++i) {
       const Vec<T> x(a.at(l, i));
 #pragma GCC unroll 8
-      for (int j = 0; j < kVecs; ++j) acc[i][j] = fma(x, row[j], acc[i][j]);
+      for (int j = 0; j < kVecs; ++j) acc[i][j] = add_product(a, x, row[j], acc[i][j]);
     }
   }
 }
