@@ -3,6 +3,9 @@
 
 MO_ISA_BEGIN
 
+// Whether fma() rounds once.
+inline constexpr bool kFusedMultiplyAdd = false;
+
 template <class U>
 inline constexpr bool kIsNumber = false;
 template <>

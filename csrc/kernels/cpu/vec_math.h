@@ -23,6 +23,7 @@ struct Real<VecF> {
   // ln 2 in two parts; the first has few enough bits that its product with an exponent is exact.
   static constexpr double kLn2High = 0x1.62ep-1, kLn2Low = 0x1.0bfbe8e7bcd5ep-15;
   static constexpr double kExpLow = -104.0, kExpHigh = 89.0, kExp2Low = -151.0, kExp2High = 129.0;
+  static constexpr double kExpLowest = -88.0;  // 2^-127, whose bits are those of zero
   static constexpr int kExpTerms = 7, kLogTerms = 5;
 };
 template <>
@@ -35,6 +36,7 @@ struct Real<VecD> {
   static constexpr double kTwoMantissa = 0x1p52;
   static constexpr double kLn2High = 0x1.62e42fefp-1, kLn2Low = 0x1.473de6af278edp-34;
   static constexpr double kExpLow = -746.0, kExpHigh = 710.0, kExp2Low = -1076.0, kExp2High = 1025.0;
+  static constexpr double kExpLowest = -709.0;
   static constexpr int kExpTerms = 13, kLogTerms = 11;
 };
 
@@ -102,6 +104,13 @@ MO_INLINE V exp(V x) {
   V n;
   const V r = reduce_exp(clamped(x, Real<V>::kExpLow, Real<V>::kExpHigh), &n);
   return scale(V(1.0) + expm1_reduced<V, kTerms>(r), n);
+}
+// The same for x <= 0 (up to 88), in one step: what is below the smallest normal number becomes zero.
+template <class V>
+MO_INLINE V exp_low(V x) {
+  V n;
+  const V r = reduce_exp(max(V(Real<V>::kExpLowest), x), &n);
+  return (V(1.0) + expm1_reduced(r)) * pow2(n);
 }
 template <class V>
 MO_INLINE V exp2(V x) {
@@ -179,15 +188,26 @@ MO_INLINE V log1p(V x) {
   return where(x == V(0.0), x, y);
 }
 
+// log(1 + x) for 0 <= x <= 1.
+template <class V>
+MO_INLINE V log1p_unit(V x) {
+  const auto big = x > V(0.41421356237309503);
+  const V f = where(big, (x - V(1.0)) * V(0.5), x);
+  return where(big, V(Real<V>::kLn2High), V(0.0)) + log_reduced(f, where(big, V(Real<V>::kLn2Low), V(0.0)));
+}
+
+// t / (t + 2), or 1 - 2 / (t + 2) where that is more exact, for t = exp(2 |x|) - 1.
 template <class V>
 MO_INLINE V tanh(V x) {
   const V t = expm1(V(2.0) * abs(x));
-  const V small = t / (t + V(2.0)), large = V(1.0) - V(2.0) / (t + V(2.0));
-  return copysign(where(t < V(2.0), small, large), x);
+  const auto small = t < V(2.0);
+  const V part = where(small, t, V(-2.0)) / (t + V(2.0));
+  return copysign(where(small, part, V(1.0) + part), x);
 }
 template <class V>
 MO_INLINE V sigmoid(V x) {
-  return V(1.0) / (V(1.0) + exp(-x));
+  const V e = exp_low(-abs(x));
+  return where(x < V(0.0), e, V(1.0)) / (V(1.0) + e);
 }
 
 // erf in double: its Taylor series up to 1, and 1 - exp(-x^2) Q((x - 3) / (x + 3)) beyond, Q fitted at
@@ -357,21 +377,58 @@ MO_INLINE V pow_or_product(V a, V b, Rest rest) {
 MO_INLINE VecD pow(VecD a, VecD b) {
   return pow_or_product(a, b, [](VecD x, VecD y) { return each_lane<::pow>(x, y); });
 }
-// exp(b log |a|) in double has 2^-24 to spare; then C's rules for signs and the special values.
+// From y = |a|^b: C's rules for signs and the special values.
+template <class V>
+MO_INLINE V pow_signed(V a, V b, V y) {
+  const V whole = trunc(b), half = b * V(0.5);
+  const auto odd = (whole == b) & (trunc(half) != half);
+  y = where(odd, copysign(y, a), y);
+  y = where((a < V(0.0)) & (whole != b) & (a > V(-kInfinity)), V(kNaN), y);
+  y = where((abs(a) == V(1.0)) & (abs(b) == V(kInfinity)), V(1.0), y);
+  return where((b == V(0.0)) | (a == V(1.0)), V(1.0), y);
+}
+// exp(b log |a|) in double has 2^-24 to spare.
 MO_INLINE VecD pow_wide(VecD a, VecD b) {
   // Fewer terms than a double needs: the exponent is good to 2^-34.
   const VecD size = abs(a);
-  VecD y = exp<VecD, 10>(b * log_special(size, log_positive<VecD, 7>(size)));
-  const VecD whole = trunc(b);
-  const VecD half = b * VecD(0.5);
-  const auto odd = (whole == b) & (trunc(half) != half);
-  y = where(odd, copysign(y, a), y);
-  y = where((a < VecD(0.0)) & (whole != b) & (a > VecD(-kInfinity)), VecD(kNaN), y);
-  y = where((abs(a) == VecD(1.0)) & (abs(b) == VecD(kInfinity)), VecD(1.0), y);
-  return where((b == VecD(0.0)) | (a == VecD(1.0)), VecD(1.0), y);
+  return pow_signed(a, b, exp<VecD, 10>(b * log_special(size, log_positive<VecD, 7>(size))));
+}
+
+// The exact sum of two floats, the second much the smaller.
+struct TwoF {
+  VecF high, low;
+};
+// log2(x) for x > 0 to 2^-30 of itself: 2 / ln 2 times the series of artanh(s), s = f / (2 + f), whose first
+// term alone needs more than a float.
+MO_INLINE TwoF log2_wide(VecF x) {
+  const auto tiny = x < VecF(0x1p-126);
+  VecF e;
+  const VecF f = split_exponent(where(tiny, x * VecF(0x1p24), x), &e) - VecF(1.0);
+  e = e - where(tiny, VecF(24.0), VecF(0.0));
+  const VecF d = f + VecF(2.0), d_low = f - (d - VecF(2.0));
+  const VecF s = f / d, s_low = fma(-s, d_low, fma(-s, d, f)) / d;
+  constexpr double c[] = {1.0 / 3, 1.0 / 5, 1.0 / 7, 1.0 / 9, 1.0 / 11};
+  constexpr float kHigh = 2.885390081777927f;
+  constexpr double kLow = 2.885390081777927 - static_cast<double>(kHigh);
+  const VecF z = s * s, rest = fma(s * z, horner(z, c), s_low), high = s * VecF(kHigh);
+  const VecF low = fma(rest, VecF(kHigh), fma(s, VecF(kLow), fma(s, VecF(kHigh), -high)));
+  const VecF sum = e + high;
+  return {sum, (high - (sum - e)) + low};
+}
+// 2^(b log2 |a|) with the exponent as a sum of two floats.
+MO_INLINE VecF pow_narrow(VecF a, VecF b) {
+  const VecF size = abs(a);
+  const TwoF log = log2_wide(size);
+  const VecF exponent = log_special(size, log.high), far = b * exponent;
+  const VecF near = clamped(far, Real<VecF>::kExp2Low, Real<VecF>::kExp2High);
+  const VecF low = where(far == near, fma(b, log.low, fma(b, exponent, -far)), VecF(0.0));
+  const VecF n = round(near);
+  const VecF r = ((near - n) + low) * VecF(0.6931471805599453);
+  return pow_signed(a, b, scale(VecF(1.0) + expm1_reduced(r), n));
 }
 MO_INLINE VecF pow(VecF a, VecF b) {
   return pow_or_product(a, b, [](VecF x, VecF y) {
+    if constexpr (kFusedMultiplyAdd) return pow_narrow(x, y);
     VecD a_low, a_high, b_low, b_high;
     widen(x, &a_low, &a_high);
     widen(y, &b_low, &b_high);

@@ -4,6 +4,9 @@
 
 MO_ISA_BEGIN
 
+// Whether fma() rounds once.
+inline constexpr bool kFusedMultiplyAdd = true;
+
 struct MaskF {
   uint32x4_t v;
 };

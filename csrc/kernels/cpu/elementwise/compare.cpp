@@ -29,7 +29,7 @@ MO_ISA_BEGIN
 
 // Elements keep their bits; only a number is rounded to the type.
 template <class Raw>
-void where_block(void* out_, const void* test_, const void* a_, const void* b_, int64_t n) {
+void where_block(void* out_, const void* test_, const void* a_, const void* b_, int64_t n, int64_t) {
   auto* out = static_cast<Raw*>(out_);
   auto* test = static_cast<const uint8_t*>(test_);
   auto *a = static_cast<const Raw*>(a_), *b = static_cast<const Raw*>(b_);
@@ -45,7 +45,7 @@ void where_kernel(const ElementwiseArgs* args, const Run* run) {
   constexpr int kBytes = sizeof(T);
   static constexpr Format raw = {kBytes, kBytes, nullptr, nullptr, kType};
   static constexpr KernelSpec spec = {
-      where_block<typename BitsOf<kBytes>::type>, 3, {&kByteFormat, &raw, &raw}, &raw, false};
+      where_block<typename BitsOf<kBytes>::type>, 3, {&kByteFormat, &raw, &raw}, &raw, false, false};
   drive(args, run, &spec);
 }
 

@@ -9,12 +9,12 @@
 MO_ISA_BEGIN
 
 template <class T>
-void copy_block(void* out, const void* in, const void*, const void*, int64_t n) {
+void copy_block(void* out, const void* in, const void*, const void*, int64_t n, int64_t) {
   __builtin_memcpy(out, in, static_cast<size_t>(n) * sizeof(T));
 }
 // The same for an output that no cache could hold.
 template <class T>
-void stream_block(void* out, const void* in, const void*, const void*, int64_t n) {
+void stream_block(void* out, const void* in, const void*, const void*, int64_t n, int64_t) {
   stream_out(out, in, n * static_cast<int64_t>(sizeof(T)));
   stream_end();
 }
@@ -216,8 +216,8 @@ void copy_same(const CopyArgs* args, const Run* run) {
   using Raw = typename BitsOf<sizeof(T)>::type;
   if (args->in && (copy_transposed<Raw>(args, run) || copy_lines<Raw>(args, run))) return;
   static constexpr Format f = kStored<T, kType>;
-  static constexpr KernelSpec spec = {copy_block<Raw>, 1, {&f}, &f, false};
-  static constexpr KernelSpec far = {stream_block<Raw>, 1, {&f}, &f, false};
+  static constexpr KernelSpec spec = {copy_block<Raw>, 1, {&f}, &f, false, false};
+  static constexpr KernelSpec far = {stream_block<Raw>, 1, {&f}, &f, false, false};
   int64_t bytes = args->in ? 2 * sizeof(T) : sizeof(T);
   for (int64_t d = 0; d < args->ndim; ++d) bytes *= args->shape[d];
   const bool along = args->out_stride[args->ndim - 1] == 1;
@@ -233,7 +233,7 @@ void copy_kernel(const CopyArgs* args, const Run* run) {
     using From = typename TypeOf<kFrom>::type;
     using To = typename TypeOf<kTo>::type;
     static constexpr Format from = kStored<From, kFrom>, to = kStored<To, kTo>;
-    static constexpr KernelSpec spec = {convert_block<From, To>, 1, {&from}, &to, false};
+    static constexpr KernelSpec spec = {convert_block<From, To>, 1, {&from}, &to, false, false};
     copy_through(args, run, &spec);
   }
 }

@@ -12,6 +12,7 @@ MO_ISA_BEGIN
 constexpr int64_t kBlock = 1024;   // elements that go through the buffers at once
 constexpr int64_t kChunk = 16384;  // elements that one thread takes at once
 constexpr int64_t kLongRow = 128;  // rows from here on are walked one by one
+constexpr int64_t kVector = 64;    // bytes of the widest vector
 
 // Elements of a strided operand from index `at` on, in row-major order, to or from a contiguous buffer.
 template <class T, bool kToBuffer>
@@ -120,6 +121,10 @@ bool is_dense(const ElementwiseArgs* args, const int64_t* stride) {
   return true;
 }
 
+MO_INLINE void convert(BlockFn fn, void* to, const void* from, int64_t n) {
+  fn(to, from, nullptr, nullptr, n, 0);
+}
+
 struct DriverContext {
   const ElementwiseArgs* args;
   const Run* run;
@@ -147,23 +152,27 @@ void drive_chunk(void* context, int64_t chunk, int) {
   const void* in[3] = {};
   const void* filled[3] = {};  // the element that fills buffer k
   bool buffered = !c.direct[3];
-  const int64_t fill = c.total < kBlock ? c.total : kBlock;
-  for (int k = 0; k < spec->inputs; ++k) {
-    if (args->in[k]) {
-      buffered |= !c.direct[k];
-    } else {
-      buffered = true;
-      splat_scalar(spec->in[k]->scalar, spec->in[k]->computed, buffers[k], args->scalar[k], fill);
-      in[k] = buffers[k];
-    }
-  }
   const int64_t last = args->ndim - 1, row = args->shape[last];
+  const int64_t fill = c.total < kBlock ? c.total : kBlock;
+  int64_t repeated = 0;
+  for (int k = 0; k < spec->inputs; ++k) {
+    const bool same = !args->in[k] || (c.rows && args->in_stride[k][last] == 0);
+    if (same && spec->repeats)
+      repeated |= int64_t{1} << k;
+    else
+      buffered |= !args->in[k] || !c.direct[k];
+    if (args->in[k]) continue;
+    const int bytes = spec->in[k]->computed;
+    splat_scalar(spec->in[k]->scalar, bytes, buffers[k], args->scalar[k],
+                 spec->repeats ? kVector / bytes : fill);
+    in[k] = buffers[k];
+  }
   for (int k = 0; k < spec->inputs; ++k) {
     const int64_t period = c.period[k];
     if (!period) continue;
     const Format& f = *spec->in[k];
     if (f.load) {
-      f.load(buffers[k], args->in[k], nullptr, nullptr, period);
+      convert(f.load, buffers[k], args->in[k], period);
     } else {
       __builtin_memcpy(buffers[k], args->in[k], static_cast<size_t>(period * f.stored));
     }
@@ -209,30 +218,33 @@ void drive_chunk(void* context, int64_t chunk, int) {
         filled[k] = here;
         alignas(8) char one[8];
         __builtin_memcpy(one, here, static_cast<size_t>(f.stored));
-        if (f.load) f.load(one, here, nullptr, nullptr, 1);
-        splat(f.computed, buffers[k], one, row < kBlock ? row : kBlock);
+        if (f.load) convert(f.load, one, here, 1);
+        splat(f.computed, buffers[k], one,
+              spec->repeats  ? kVector / f.computed
+              : row < kBlock ? row
+                             : kBlock);
         continue;
       }
       if (c.rows && stride[last] == 1 && f.load) {
-        f.load(buffers[k], here, nullptr, nullptr, n);
+        convert(f.load, buffers[k], here, n);
         continue;
       }
       void* to = f.load ? stored : buffers[k];
       move_bytes<true>(f.stored, to, const_cast<char*>(base), args, stride, at, n);
-      if (f.load) f.load(buffers[k], stored, nullptr, nullptr, n);
+      if (f.load) convert(f.load, buffers[k], stored, n);
     }
     if (spec->divides) report_zeros(c, in[1], i, n);
     const Format& f = *spec->out;
     auto* base = static_cast<char*>(args->out);
     char* here = base + (c.rows ? offset(args->out_stride) : i) * f.stored;
-    spec->block(c.direct[3] ? here : buffers[3], in[0], in[1], in[2], n);
+    spec->block(c.direct[3] ? here : buffers[3], in[0], in[1], in[2], n, repeated);
     if (!c.direct[3]) {
       if (f.store && c.rows && args->out_stride[last] == 1) {
-        f.store(here, buffers[3], nullptr, nullptr, n);
+        convert(f.store, here, buffers[3], n);
       } else {
         void* from = buffers[3];
         if (f.store) {
-          f.store(stored, buffers[3], nullptr, nullptr, n);
+          convert(f.store, stored, buffers[3], n);
           from = stored;
         }
         move_bytes<false>(f.stored, from, base, args, args->out_stride, at, n);

@@ -4,8 +4,9 @@
 
 namespace markone::MARKONE_ISA {
 
-// out[i] = f(a[i], b[i], c[i]) for i < n, all contiguous. `out` may be one of the inputs.
-using BlockFn = void (*)(void* out, const void* a, const void* b, const void* c, int64_t n);
+// out[i] = f(a[i], b[i], c[i]) for i < n, all contiguous. `out` may be one of the inputs. An input whose bit
+// is set in `repeated` is one number, as many times as a vector has lanes.
+using BlockFn = void (*)(void* out, const void* a, const void* b, const void* c, int64_t n, int64_t repeated);
 
 // How a type is stored and computed in.
 struct Format {
@@ -20,6 +21,7 @@ struct KernelSpec {
   const Format* in[3];
   const Format* out;
   bool divides;  // integers by in[1]: a zero there is reported
+  bool repeats;  // the block knows repeated inputs
 };
 
 void drive(const ElementwiseArgs* args, const Run* run, const KernelSpec* spec);

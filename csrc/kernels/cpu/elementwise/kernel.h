@@ -8,7 +8,7 @@
 MO_ISA_BEGIN
 
 template <class From, class To>
-void convert_block(void* out, const void* in, const void*, const void*, int64_t n) {
+void convert_block(void* out, const void* in, const void*, const void*, int64_t n, int64_t) {
   auto* to = static_cast<To*>(out);
   auto* from = static_cast<const From*>(in);
   for (int64_t i = 0; i < n; ++i) to[i] = cast_one<To>(from[i]);
@@ -16,7 +16,7 @@ void convert_block(void* out, const void* in, const void*, const void*, int64_t 
 
 #if defined(__F16C__)
 template <>
-void convert_block<F16, float>(void* out, const void* in, const void*, const void*, int64_t n) {
+void convert_block<F16, float>(void* out, const void* in, const void*, const void*, int64_t n, int64_t) {
   auto* to = static_cast<float*>(out);
   auto* from = static_cast<const F16*>(in);
   int64_t i = 0;
@@ -26,7 +26,7 @@ void convert_block<F16, float>(void* out, const void* in, const void*, const voi
   for (; i < n; ++i) to[i] = to_float(from[i]);
 }
 template <>
-void convert_block<float, F16>(void* out, const void* in, const void*, const void*, int64_t n) {
+void convert_block<float, F16>(void* out, const void* in, const void*, const void*, int64_t n, int64_t) {
   auto* to = static_cast<F16*>(out);
   auto* from = static_cast<const float*>(in);
   int64_t i = 0;
@@ -109,7 +109,8 @@ void kernel(const ElementwiseArgs* args, const Run* run) {
                                       kInputs,
                                       {f, f, f},
                                       kByteOut ? &kByteFormat : f,
-                                      Block::kDivides && ComputeOf<T>::kType == kI64};
+                                      Block::kDivides && ComputeOf<T>::kType == kI64,
+                                      ComputeOf<T>::kType != kI64};
   drive(args, run, &spec);
 }
 

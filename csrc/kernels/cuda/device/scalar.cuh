@@ -93,6 +93,15 @@ MO_REAL_FUNCTION(asinh)
 MO_REAL_FUNCTION(acosh)
 MO_REAL_FUNCTION(atanh)
 #undef MO_REAL_FUNCTION
+// The lists' names for these on part of the numbers.
+template <class T>
+MO_SCALAR Real<T> exp_low(Real<T> x) {
+  return exp(x);
+}
+template <class T>
+MO_SCALAR Real<T> log1p_unit(Real<T> x) {
+  return log1p(x);
+}
 
 // Functions that do not, or that have no float form: in double.
 #define MO_DOUBLE_FUNCTION(name, call)                     \
