@@ -31,14 +31,14 @@ struct CrossEntropy {
     const auto& s = *static_cast<const CrossEntropy*>(context);
     const int64_t n = s.cut.n, stride = s.cut.inner;
     const C* w = s.weight;
-    s.cut.template visit<V>(task, [&](int64_t start, int64_t r, int64_t left) {
+    s.cut.visit(task, [&](int64_t start, int64_t r, int64_t width) {
       const C* x = s.x + start;
-      if (left == 0) {
+      if (width == 0) {
         const C top = max_row(x, n);
         const V m(top);
         s.maxima[r] = top;
         s.logs[r] =
-            log_of(sum_row<C>(n, [&](int64_t i, int64_t k) { return exp(load_lanes<V>(x + i, k) - m); }));
+            log_of(sum_row<C>(n, [&](int64_t i, int64_t k) { return exp_low(load_lanes<V>(x + i, k) - m); }));
         if (s.a->smoothing > 0)
           s.smooth[r] = sum_row<C>(n, [&](int64_t i, int64_t k) {
             const V d = m - load_lanes<V>(x + i, k);
@@ -46,18 +46,21 @@ struct CrossEntropy {
           });
         return;
       }
-      const V m = max_column<V>(x, n, stride, left);
-      store_lanes(m, s.maxima + r, left);
-      const V total =
-          sum_column<V>(n, [&](int64_t i) { return exp(load_lanes<V>(x + i * stride, left) - m); });
-      store_lanes(log(total), s.logs + r, left);
+      alignas(64) C tile[kTileRows * kColumns];
+      const Columns<const C> columns = Columns<const C>{x, n, stride, width}.gathered(tile);
+      const C* top = s.maxima + r;
+      C* logs = s.logs + r;
+      columns.max(s.maxima + r);
+      columns.sum(logs, [&](int64_t i, int64_t c, int64_t k) {
+        return exp_low(columns.load(i, c, k) - load_lanes<V>(top + c, k));
+      });
+      each_in_row<C>(
+          width, [&](int64_t c, int64_t k) { store_lanes(log(load_lanes<V>(logs + c, k)), logs + c, k); });
       if (s.a->smoothing > 0)
-        store_lanes(sum_column<V>(n,
-                                  [&](int64_t i) {
-                                    const V d = m - load_lanes<V>(x + i * stride, left);
-                                    return w ? V(w[i]) * d : d;
-                                  }),
-                    s.smooth + r, left);
+        columns.sum(s.smooth + r, [&](int64_t i, int64_t c, int64_t k) {
+          const V d = load_lanes<V>(top + c, k) - columns.load(i, c, k);
+          return w ? V(w[i]) * d : d;
+        });
     });
   }
   static void loss_task(void* context, int64_t task, int) {
@@ -137,17 +140,17 @@ struct CrossEntropyGrad {
             static_cast<C>(up * (1 - e) * w), t};
   }
   static MO_INLINE V result(V x, V m, V log_sum, V row, V each, V w) {
-    return where(row == V(0), V(0), row * exp((x - m) - log_sum)) - each * w;
+    return where(row == V(0), V(0), row * exp_low((x - m) - log_sum)) - each * w;
   }
 
   static void task(void* context, int64_t task, int) {
     const auto& s = *static_cast<const CrossEntropyGrad*>(context);
     const int64_t n = s.cut.n, stride = s.cut.inner;
     const C *w = s.weight, *maxima = s.saved, *logs = s.saved + s.cut.outer * stride;
-    s.cut.template visit<V>(task, [&](int64_t start, int64_t r, int64_t left) {
+    s.cut.visit(task, [&](int64_t start, int64_t r, int64_t width) {
       const C* x = s.x + start;
       C* dx = s.dx + start;
-      if (left == 0) {
+      if (width == 0) {
         const Parts p = s.parts(r);
         const V m(maxima[r]), log_sum(logs[r]), row(p.row), each(p.each);
         each_in_row<C>(n, [&](int64_t i, int64_t k) {
@@ -157,21 +160,21 @@ struct CrossEntropyGrad {
         if (p.label >= 0) dx[p.label] -= p.target;
         return;
       }
-      Parts p[V::kLanes];
-      C rows[V::kLanes] = {}, eaches[V::kLanes] = {};
-      for (int64_t k = 0; k < left; ++k) {
+      Parts p[kColumns];
+      alignas(64) C rows[kColumns] = {}, eaches[kColumns] = {};
+      for (int64_t k = 0; k < width; ++k) {
         p[k] = s.parts(r + k);
         rows[k] = p[k].row;
         eaches[k] = p[k].each;
       }
-      const V m = load_lanes<V>(maxima + r, left), log_sum = load_lanes<V>(logs + r, left);
-      const V row = V::load(rows), each = V::load(eaches);
-      for (int64_t i = 0; i < n; ++i) {
-        const V wi = w ? V(w[i]) : V(1);
-        store_lanes(result(load_lanes<V>(x + i * stride, left), m, log_sum, row, each, wi), dx + i * stride,
-                    left);
-      }
-      for (int64_t k = 0; k < left; ++k) {
+      const Columns<const C> from{x, n, stride, width};
+      const Columns<C> to{dx, n, stride, width};
+      to.each([&](int64_t i, int64_t c, int64_t k) {
+        to.store(result(from.load(i, c, k), load_lanes<V>(maxima + r + c, k), load_lanes<V>(logs + r + c, k),
+                        load_lanes<V>(rows + c, k), load_lanes<V>(eaches + c, k), w ? V(w[i]) : V(1)),
+                 i, c, k);
+      });
+      for (int64_t k = 0; k < width; ++k) {
         if (p[k].label >= 0) dx[p[k].label * stride + k] -= p[k].target;
       }
     });

@@ -9,6 +9,7 @@ MO_ISA_BEGIN
 
 constexpr int64_t kSoftmaxTask = 8192;  // elements that one task takes, about
 constexpr int64_t kColumns = 128;       // columns that one task takes where inner > 1
+constexpr int64_t kTileRows = 64;       // so many of their rows are copied to lie together
 
 template <class V, class C>
 MO_INLINE void store_lanes(V v, C* p, int64_t left) {
@@ -49,24 +50,68 @@ MO_INLINE C log_of(C x) {
   return lane[0];
 }
 
-// The sum down one vector of columns of values(i): rows are added in runs of 64, so that errors stay small.
-template <class V, class Values>
-MO_INLINE V sum_column(int64_t n, const Values& values) {
-  V total(0);
-  for (int64_t start = 0; start < n; start += 64) {
-    const int64_t end = start + 64 < n ? start + 64 : n;
-    V part(0);
-    for (int64_t i = start; i < end; ++i) part = part + values(i);
-    total = total + part;
+template <class T>
+struct WithoutConst {
+  using Type = T;
+};
+template <class T>
+struct WithoutConst<const T> {
+  using Type = T;
+};
+
+// Rows of up to kColumns columns that lie beside each other, `step` apart.
+template <class Element>
+struct Columns {
+  using C = typename WithoutConst<Element>::Type;
+  using V = Vec<C>;
+  Element* p;
+  int64_t n, step, width;
+
+  // change(row i, column c, left) for every vector, in the order of memory.
+  template <class Change>
+  MO_INLINE void each(const Change& change) const {
+    for (int64_t i = 0; i < n; ++i)
+      each_in_row<C>(width, [&](int64_t c, int64_t left) { change(i, c, left); });
   }
-  return total;
-}
-template <class V, class C>
-MO_INLINE V max_column(const C* p, int64_t n, int64_t stride, int64_t left) {
-  V best = load_lanes<V>(p, left);
-  for (int64_t i = 1; i < n; ++i) best = larger(best, load_lanes<V>(p + i * stride, left));
-  return best;
-}
+  // Of each column the sum of values(i, c, left), to `sums`: rows are added in runs of 64, so that errors
+  // stay small.
+  template <class Values>
+  MO_INLINE void sum(C* sums, const Values& values) const {
+    each_in_row<C>(width, [&](int64_t c, int64_t left) {
+      V total(0);
+      for (int64_t start = 0; start < n; start += 64) {
+        const int64_t end = start + 64 < n ? start + 64 : n;
+        V part(0);
+        for (int64_t i = start; i < end; ++i) part = part + values(i, c, left);
+        total = total + part;
+      }
+      store_lanes(total, sums + c, left);
+    });
+  }
+  // Of each column the largest element.
+  MO_INLINE void max(C* top) const {
+    each([&](int64_t i, int64_t c, int64_t left) {
+      const V x = load_lanes<V>(p + i * step + c, left);
+      store_lanes(i == 0 ? x : larger(load_lanes<V>(top + c, left), x), top + c, left);
+    });
+  }
+  // The same columns in `tile`, where rows lie together, if they fit: rows far apart push each other out of
+  // the caches, and what is read twice has to be copied.
+  MO_INLINE Columns gathered(C* tile) const {
+    if (n > kTileRows) return *this;
+    each([&](int64_t i, int64_t c, int64_t left) {
+      const C* from = p + i * step + c;
+      store_lanes(load_lanes<V>(from, left), tile + i * kColumns + c, left);
+      // More streams than the machine follows: the columns that come next.
+      __builtin_prefetch(from + kColumns, 0, 2);
+    });
+    return {tile, n, kColumns, width};
+  }
+  MO_INLINE V load(int64_t i, int64_t c, int64_t left) const { return load_lanes<V>(p + i * step + c, left); }
+  MO_INLINE void store(V v, int64_t i, int64_t c, int64_t left) const {
+    store_lanes(v, p + i * step + c, left);
+  }
+};
 
 // How a problem is cut: by rows, or by tiles of columns.
 struct Cut {
@@ -78,9 +123,9 @@ struct Cut {
     per_task = cost < kSoftmaxTask ? kSoftmaxTask / (cost > 0 ? cost : 1) : 1;
     tasks = (outer * tiles + per_task - 1) / per_task;
   }
-  // visit(start, row, left): for rows left is 0 and start the first element; for columns left is how many lie
-  // beside each other from element `start`. `row` is the number of the (first) row.
-  template <class V, class Visit>
+  // visit(start, row, width): for rows width is 0 and start the first element; for columns width is how many
+  // lie beside each other from element `start`. `row` is the number of the (first) row.
+  template <class Visit>
   MO_INLINE void visit(int64_t task, const Visit& visit) const {
     const int64_t first = task * per_task, all = outer * tiles;
     const int64_t last = first + per_task < all ? first + per_task : all;
@@ -90,9 +135,8 @@ struct Cut {
         visit(o * n, o, int64_t{0});
         continue;
       }
-      const int64_t end = column + kColumns < inner ? column + kColumns : inner;
-      for (int64_t c = column; c < end; c += V::kLanes)
-        visit(o * n * inner + c, o * inner + c, end - c < V::kLanes ? end - c : int64_t{V::kLanes});
+      visit(o * n * inner + column, o * inner + column,
+            inner - column < kColumns ? inner - column : kColumns);
     }
   }
 };
