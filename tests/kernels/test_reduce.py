@@ -42,6 +42,7 @@ SHAPES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
     ((4, 5, 6, 7), (1,)),
     ((4, 5, 6, 7), (0, 3)),
     ((4, 5, 49, 31), (0, 2, 3)),
+    ((36, 2, 31, 33), (0, 2, 3)),  # more than a block of runs that end within vectors
     ((2, 3, 4, 5, 6), ()),
     ((2, 1, 3), (1,)),
     ((0, 3), (0,)),

@@ -43,6 +43,14 @@ MO_INLINE V load_lanes(const C* p, int64_t left) {
   return left == V::kLanes ? V::load(p) : V::load(p, left);
 }
 
+template <class Op, class V, int kVectors>
+MO_INLINE V fold_vectors(V (&acc)[kVectors]) {
+  for (int half = kVectors / 2; half > 0; half /= 2) {
+    for (int k = 0; k < half; ++k) acc[k] = Op::combine(acc[k], acc[k + half]);
+  }
+  return acc[0];
+}
+
 // One chunk of n <= kChunk values, folded to a vector of lanes. values(i, left) gives those from i on as a
 // vector, of which `left` count.
 template <class Op, class C, class Values>
@@ -63,10 +71,7 @@ MO_INLINE typename Lanes<C>::V combine_lanes(int64_t n, const Values& values) {
     const int64_t left = n - i < V::kLanes ? n - i : V::kLanes;
     acc[k] = Op::combine(acc[k], first_lanes(values(i, left), left, neutral));
   }
-  for (int half = kVectors / 2; half > 0; half /= 2) {
-    for (int k = 0; k < half; ++k) acc[k] = Op::combine(acc[k], acc[k + half]);
-  }
-  return acc[0];
+  return fold_vectors<Op>(acc);
 }
 // The lanes folded in halves.
 template <class Op, int kHalf, class V>
@@ -89,6 +94,66 @@ __attribute__((noinline)) C reduce_chunk(const C* p, int64_t n, C shift) {
   return combine_chunk<Op, C>(
       n, [&](int64_t i, int64_t left) { return Op::map(load_lanes<V>(p + i, left), s); });
 }
+
+// The same for the elements of one output that come in pieces, chunk after chunk.
+template <class Op, class C>
+struct Pieces {
+  using V = typename Lanes<C>::V;
+  using Wide = typename Lanes<C>::Wide;
+  static constexpr int kLanes = Lanes<C>::kLanes, kVectors = kLanes / V::kLanes;
+  alignas(64) C lanes[kLanes];
+  C shift;
+  int64_t filled, chunks;  // elements of the chunk, chunks before it
+  Wide total;
+
+  MO_INLINE void begin(C s) {
+    shift = s;
+    chunks = 0;
+    clear();
+  }
+  MO_INLINE void clear() {
+    filled = 0;
+    for (int k = 0; k < kLanes; k += V::kLanes) (initial<Op, V, C>()).store(lanes + k);
+  }
+  MO_INLINE void add(const C* p, int64_t n) {
+    while (n > 0) {
+      int64_t m = n < kChunk - filled ? n : kChunk - filled;
+      n -= m;
+      while (m > 0 && filled % kLanes != 0) one(*p++), --m;
+      const int64_t whole = m - m % kLanes;
+      many(p, whole);
+      p += whole, m -= whole;
+      while (m > 0) one(*p++), --m;
+      if (filled == kChunk) fold();
+    }
+  }
+  MO_INLINE void one(C x) {
+    C& lane = lanes[filled++ % kLanes];
+    lane = Op::combine(lane, Op::map(x, shift));
+  }
+  MO_INLINE void many(const C* p, int64_t n) {
+    V acc[kVectors];
+    const V s(shift);
+    for (int k = 0; k < kVectors; ++k) acc[k] = V::load(lanes + k * V::kLanes);
+    for (int64_t i = 0; i < n; i += kLanes) {
+      for (int k = 0; k < kVectors; ++k)
+        acc[k] = Op::combine(acc[k], Op::map(V::load(p + i + k * V::kLanes), s));
+    }
+    for (int k = 0; k < kVectors; ++k) acc[k].store(lanes + k * V::kLanes);
+    filled += n;
+  }
+  MO_INLINE void fold() {
+    V acc[kVectors];
+    for (int k = 0; k < kVectors; ++k) acc[k] = V::load(lanes + k * V::kLanes);
+    const Wide value = Wide(first_lane(fold_halves<Op, V::kLanes / 2>(fold_vectors<Op>(acc))));
+    total = chunks++ == 0 ? value : Op::combine(total, value);
+    clear();
+  }
+  MO_INLINE Wide end() {
+    if (filled > 0 || chunks == 0) fold();
+    return total;
+  }
+};
 
 // The same for `width` outputs beside each other: the rows of one chunk are added, several of one lane at a
 // time, then folded.

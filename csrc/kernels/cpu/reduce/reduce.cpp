@@ -7,6 +7,10 @@ MO_ISA_BEGIN
 
 // Elements that one task of the parallel loop takes, about.
 constexpr int64_t kTaskElements = 16384;
+// Shorter runs are copied together before they are combined.
+constexpr int64_t kRun = 128;
+// Outputs whose elements lie between each other's, as channels do, that one task takes.
+constexpr int64_t kBetween = 8;
 // Fewer elements to an output than this are reduced across the outputs.
 constexpr int64_t kFew = 48;
 
@@ -47,6 +51,7 @@ struct Place {
   int64_t in, out;  // in elements
 };
 MO_INLINE Place place_of(const ReduceArgs& a, int64_t output) {
+  if (a.outer_ndim == 1) return {output * a.outer_in_stride[0], output * a.outer_out_stride[0]};
   Place place = {0, 0};
   for (int64_t d = a.outer_ndim - 1; d >= 0; --d) {
     const int64_t i = d > 0 ? output % a.outer_shape[d] : output;
@@ -76,6 +81,14 @@ void store_one(void* out, int64_t at, Int value) {
   static_cast<Out*>(out)[at] = cast_one<Out>(value.v);
 }
 
+// Several of one operation, `stride` apart.
+template <class Op, class Out, class C>
+void store_run(void* out, int64_t at, int64_t stride, const C* value, int64_t n, double divisor) {
+  Out* to = static_cast<Out*>(out) + at;
+  for (int64_t i = 0; i < n; ++i)
+    to[i * stride] = cast_one<Out>(Op::finish(static_cast<typename Lanes<C>::Wide>(value[i]), divisor));
+}
+
 // The type of the result by the class of the list entry.
 template <class T, class C, char kTypes>
 struct ResultOf {
@@ -98,6 +111,7 @@ struct Reduction {
   const ReduceArgs* a;
   void (*load)(const void* in, int64_t at, int64_t stride, int64_t n, C* out);
   void (*put)(void* out, int64_t at, Wide value);
+  void (*put_run)(void* out, int64_t at, int64_t stride, const C* value, int64_t n, double divisor);
   bool same;      // the input has the type that is computed in
   Wide* partial;  // [outputs, blocks]
   int64_t blocks;
@@ -120,24 +134,56 @@ struct Reduction {
     Wide total = Wide(0);
     for (int64_t i = 0; i == 0 || i < n; i += kChunk) {
       const int64_t m = n - i < kChunk ? n - i : kChunk;
-      const C* p = buffer;
-      bool direct = false;
+      Wide value;
       if (same && m > 0 && stride == 1 && walk.run(m) == m) {
-        p = static_cast<const C*>(a->in) + base + walk.offset;
-        direct = true;
+        value = Wide(reduce_chunk<Op, C>(static_cast<const C*>(a->in) + base + walk.offset, m, shift));
         walk.advance(m);
+      } else {
+        for (int64_t filled = 0; filled < m;) {
+          const int64_t count = walk.run(m - filled);
+          load(a->in, base + walk.offset, stride, count, buffer + filled);
+          walk.advance(count);
+          filled += count;
+        }
+        value = Wide(reduce_chunk<Op, C>(buffer, m, shift));
       }
-      for (int64_t filled = 0; !direct && filled < m;) {
-        const int64_t count = walk.run(m - filled);
-        load(a->in, base + walk.offset, stride, count, buffer + filled);
-        walk.advance(count);
-        filled += count;
-      }
-      const Wide value = Wide(reduce_chunk<Op, C>(p, m, shift));
       total = i == 0 ? value : Op::combine(total, value);
     }
     return total;
   }
+  // Up to kBetween outputs whose elements lie between each other's, in runs: one run of each after the other,
+  // in the order of memory.
+  void between(int64_t first, int64_t count, int64_t block) const {
+    const ReduceArgs& args = *a;
+    Place place[kBetween];
+    Pieces<Op, C> pieces[kBetween];
+    for (int64_t k = 0; k < count; ++k) {
+      place[k] = place_of(args, first + k);
+      pieces[k].begin(shift_at(place[k].out));
+    }
+    const int64_t n = block_size(block);
+    Walk walk(a, block * kReduceBlock);
+    for (int64_t done = 0; done < n;) {
+      const int64_t run = walk.run(n - done);
+      for (int64_t k = 0; k < count; ++k)
+        pieces[k].add(static_cast<const C*>(args.in) + place[k].in + walk.offset, run);
+      walk.advance(run);
+      done += run;
+    }
+    for (int64_t k = 0; k < count; ++k) {
+      const Wide value = pieces[k].end();
+      if (blocks > 1)
+        partial[(first + k) * blocks + block] = value;
+      else
+        store(place[k].out, value);
+    }
+  }
+  static void between_task(void* context, int64_t task, int) {
+    const auto& r = *static_cast<const Reduction*>(context);
+    const int64_t first = task / r.blocks * r.per_task, left = r.a->outputs - first;
+    r.between(first, left < r.per_task ? left : r.per_task, task % r.blocks);
+  }
+
   // Outputs whose elements are one chunk and lie one after the other: a vector's length of them folds its
   // lanes side by side.
   void rows(int64_t first, int64_t count) const {
@@ -157,6 +203,8 @@ struct Reduction {
     }
     C value[V::kLanes];
     lanes[0].store(value);
+    const int64_t beside = a->outer_out_stride[0];
+    if (a->outer_ndim == 1) return put_run(a->out, place[0].out, beside, value, count, a->divisor);
     for (int64_t k = 0; k < count; ++k) store(place[k].out, Wide(value[k]));
   }
   static void rows_task(void* context, int64_t task, int) {
@@ -249,6 +297,12 @@ struct Reduction {
     }
   }
 
+  static void combine_blocks(Reduction& r, const Run* run) {
+    if (r.blocks == 1) return;
+    r.per_task = 1024;
+    run->parallel(run, (r.a->outputs + r.per_task - 1) / r.per_task, combine_task, &r);
+  }
+
   static void reduce(Reduction r, const ReduceArgs* args, const Run* run) {
     r.a = args;
     r.partial = static_cast<Wide*>(run->scratch);
@@ -265,6 +319,15 @@ struct Reduction {
         r.per_task = count < kTaskElements ? kTaskElements / count : 1;
         return run->parallel(run, (args->outputs + r.per_task - 1) / r.per_task, rows_task, &r);
       }
+      const int64_t inner = args->inner_ndim - 1;
+      const bool runs = inner > 0 && args->inner_stride[inner] == 1 && args->inner_shape[inner] >= kRun;
+      if (r.same && runs && args->outputs > 1) {
+        // Few enough for eight tasks, where there are so many outputs and blocks.
+        const int64_t fair = args->outputs * r.blocks / 8;
+        r.per_task = fair < 1 ? 1 : fair < kBetween ? fair : kBetween;
+        run->parallel(run, (args->outputs + r.per_task - 1) / r.per_task * r.blocks, between_task, &r);
+        return combine_blocks(r, run);
+      }
     }
     if (args->outer_shape[d] > 1 && (beside || few)) {
       r.run = args->outer_shape[d];
@@ -278,10 +341,7 @@ struct Reduction {
       const int64_t tasks = (args->outputs + r.per_task - 1) / r.per_task;
       run->parallel(run, r.blocks > 1 ? args->outputs * r.blocks : tasks, along_task, &r);
     }
-    if (r.blocks > 1) {
-      r.per_task = 1024;
-      run->parallel(run, (args->outputs + r.per_task - 1) / r.per_task, combine_task, &r);
-    }
+    combine_blocks(r, run);
   }
 };
 
@@ -289,7 +349,12 @@ template <class Op, class T, class C>
 void kernel(const ReduceArgs* args, const Run* run) {
   Reduction<Op, C> r;
   r.load = load_run<T, C>;
-  r.put = store_one<typename ResultOf<T, C, Op::kTypes>::Type>;
+  using Out = typename ResultOf<T, C, Op::kTypes>::Type;
+  r.put = store_one<Out>;
+  if constexpr (__is_same(C, int64_t))
+    r.put_run = nullptr;
+  else
+    r.put_run = store_run<Op, Out, C>;
   r.same = __is_same(T, C);
   Reduction<Op, C>::reduce(r, args, run);
 }
