@@ -31,28 +31,44 @@ MO_INLINE void each_in_channel(const Args* a, int64_t channel, Change change) {
   }
 }
 
+// Copies rows of `width` channels to lie kChannels apart: rows that are pages apart push each other out of
+// the cache, and what is read twice is read together.
+template <class C>
+MO_INLINE void gather(C* tile, const C* from, int64_t rows, int64_t stride, int64_t width) {
+  for (int64_t r = 0; r < rows; ++r)
+    each_vector<C>(width, [&](int64_t i, int64_t left) {
+      store_lanes(load_lanes<Vec<C>>(from + r * stride + i, left), tile + r * kChannels + i, left);
+    });
+}
+
 template <class C>
 struct BatchNorm {
   using V = Vec<C>;
   const BatchNormArgs* a;
 
-  // Leaves mean and scale of a channel and moves the running ones.
-  MO_INLINE void settle(int64_t c, const Moments& seen) const {
-    C *running_mean = static_cast<C*>(a->running_mean), *running_var = static_cast<C*>(a->running_var);
-    double mean, variance;
-    if (a->training) {
-      mean = seen.mean;
-      variance = seen.square / seen.count;
-      const double mix = a->tracked ? 1.0 / static_cast<double>(*a->tracked) : a->momentum;
-      if (running_mean) running_mean[c] = static_cast<C>((1 - mix) * running_mean[c] + mix * mean);
-      if (running_var)
-        running_var[c] = static_cast<C>((1 - mix) * running_var[c] + mix * (seen.square / (seen.count - 1)));
-    } else {
-      mean = running_mean[c];
-      variance = running_var[c];
+  // Leaves mean and scale of n channels and moves the running ones. `square` is the sum over `count`.
+  MO_INLINE void settle(int64_t first, int64_t n, const double* mean, const double* square,
+                        double count) const {
+    C* running_mean = a->running_mean ? static_cast<C*>(a->running_mean) + first : nullptr;
+    C* running_var = a->running_var ? static_cast<C*>(a->running_var) + first : nullptr;
+    C *mean_out = static_cast<C*>(a->mean) + first, *scale = static_cast<C*>(a->scale) + first;
+    const auto scale_of = [&](double variance) {
+      return static_cast<C>(1.0 / __builtin_sqrt(variance + a->eps));
+    };
+    if (!a->training) {
+      for (int64_t k = 0; k < n; ++k) mean_out[k] = running_mean[k];
+      for (int64_t k = 0; k < n; ++k) scale[k] = scale_of(static_cast<double>(running_var[k]));
+      return;
     }
-    static_cast<C*>(a->mean)[c] = static_cast<C>(mean);
-    static_cast<C*>(a->scale)[c] = static_cast<C>(1.0 / __builtin_sqrt(variance + a->eps));
+    const double mix = a->tracked ? 1.0 / static_cast<double>(*a->tracked) : a->momentum;
+    const auto move = [&](C* to, const double* seen, double by) {
+      for (int64_t k = 0; to && k < n; ++k)
+        to[k] = static_cast<C>((1 - mix) * static_cast<double>(to[k]) + mix * (seen[k] / by));
+    };
+    move(running_mean, mean, 1);
+    move(running_var, square, count - 1);
+    for (int64_t k = 0; k < n; ++k) mean_out[k] = static_cast<C>(mean[k]);
+    for (int64_t k = 0; k < n; ++k) scale[k] = scale_of(square[k] / count);
   }
 
   static void plane_task(void* context, int64_t c, int) {
@@ -68,7 +84,7 @@ struct BatchNorm {
         });
       });
     }
-    self.settle(c, seen);
+    self.settle(c, 1, &seen.mean, &seen.square, seen.count);
     for (int64_t o = 0; o < a->outer; ++o) self.normalize(o * a->channels + c);
   }
   // One image's plane of a channel, its mean and scale known.
@@ -102,22 +118,24 @@ struct BatchNorm {
     const int64_t width = stride - first < kChannels ? stride - first : kChannels;
     const C* x = static_cast<const C*>(a->x) + first;
     C* y = static_cast<C*>(a->y) + first;
-    Moments seen[kChannels];
-    C center[kChannels], off[kChannels], square[kChannels];
+    double seen_mean[kChannels] = {}, seen_square[kChannels] = {}, count = 0;
+    alignas(64) C tile[kRowsAtOnce * kChannels], center[kChannels], off[kChannels], square[kChannels];
     for (int64_t start = 0; a->training && start < a->outer; start += kRowsAtOnce) {
       const int64_t rows = a->outer - start < kRowsAtOnce ? a->outer - start : kRowsAtOnce;
-      const V count(static_cast<C>(rows));
+      const V count_of(static_cast<C>(rows));
+      gather(tile, x + start * stride, rows, stride, width);
       each_strip<C>(width, [&]<int kStrip>(int64_t i, int64_t left) {
-        const C* p = x + start * stride + i;
+        const C* p = tile + i;
         V m[kStrip], rest[kStrip], squares[kStrip];
         for (int v = 0; v < kStrip; ++v) m[v] = rest[v] = squares[v] = V(0);
         for (int64_t r = 0; r < rows; ++r) {
-          for (int v = 0; v < kStrip; ++v) m[v] = m[v] + load_lanes<V>(p + r * stride + v * V::kLanes, left);
+          for (int v = 0; v < kStrip; ++v)
+            m[v] = m[v] + load_lanes<V>(p + r * kChannels + v * V::kLanes, left);
         }
-        for (int v = 0; v < kStrip; ++v) m[v] = m[v] / count;
+        for (int v = 0; v < kStrip; ++v) m[v] = m[v] / count_of;
         for (int64_t r = 0; r < rows; ++r) {
           for (int v = 0; v < kStrip; ++v) {
-            const V d = load_lanes<V>(p + r * stride + v * V::kLanes, left) - m[v];
+            const V d = load_lanes<V>(p + r * kChannels + v * V::kLanes, left) - m[v];
             rest[v] = rest[v] + d;
             squares[v] = fma(d, d, squares[v]);
           }
@@ -128,33 +146,33 @@ struct BatchNorm {
           store_lanes(squares[v], square + i + v * V::kLanes, left);
         }
       });
-      // What the rounded mean leaves over corrects it.
-      const double n = static_cast<double>(rows);
+      // As Moments::merge, for all; what the rounded mean leaves over corrects it.
+      const double n = static_cast<double>(rows), share = n / (count + n);
       for (int64_t k = 0; k < width; ++k) {
-        const double rest = off[k] / n;
-        seen[k].merge(n, center[k] + rest, square[k] - rest * rest * n);
+        const double rest = static_cast<double>(off[k]) / n;
+        const double away = static_cast<double>(center[k]) + rest - seen_mean[k];
+        seen_mean[k] += away * share;
+        seen_square[k] += static_cast<double>(square[k]) - rest * rest * n + away * away * (count * share);
       }
+      count += n;
     }
-    for (int64_t k = 0; k < width; ++k) self.settle(first + k, seen[k]);
+    self.settle(first, width, seen_mean, seen_square, count);
     const C *mean = static_cast<const C*>(a->mean) + first, *scale = static_cast<const C*>(a->scale) + first;
     const C* weight = a->weight ? static_cast<const C*>(a->weight) + first : nullptr;
     const C* bias = a->bias ? static_cast<const C*>(a->bias) + first : nullptr;
-    each_strip<C>(width, [&]<int kStrip>(int64_t i, int64_t left) {
-      V m[kStrip], w[kStrip], b[kStrip];
-      for (int v = 0; v < kStrip; ++v) {
-        const int64_t at = i + v * V::kLanes;
-        const V s = load_lanes<V>(scale + at, left);
-        m[v] = load_lanes<V>(mean + at, left);
-        w[v] = weight ? s * load_lanes<V>(weight + at, left) : s;
-        b[v] = bias ? load_lanes<V>(bias + at, left) : V(0);
-      }
-      for (int64_t r = 0; r < a->outer; ++r) {
-        for (int v = 0; v < kStrip; ++v) {
-          const int64_t at = r * stride + i + v * V::kLanes;
-          store_lanes(fma(load_lanes<V>(x + at, left) - m[v], w[v], b[v]), y + at, left);
-        }
-      }
+    C *w = center, *b = off;
+    each_vector<C>(width, [&](int64_t i, int64_t left) {
+      const V s = load_lanes<V>(scale + i, left);
+      store_lanes(weight ? s * load_lanes<V>(weight + i, left) : s, w + i, left);
+      store_lanes(bias ? load_lanes<V>(bias + i, left) : V(0), b + i, left);
     });
+    for (int64_t r = 0; r < a->outer; ++r) {
+      each_vector<C>(width, [&](int64_t i, int64_t left) {
+        const V away = load_lanes<V>(x + r * stride + i, left) - load_lanes<V>(mean + i, left);
+        store_lanes(fma(away, load_lanes<V>(w + i, left), load_lanes<V>(b + i, left)), y + r * stride + i,
+                    left);
+      });
+    }
   }
   static void kernel(const BatchNormArgs* args, const Run* run) {
     BatchNorm self{args};
@@ -163,7 +181,7 @@ struct BatchNorm {
     } else if (args->training) {
       run->parallel(run, args->channels, plane_task, &self);
     } else {
-      for (int64_t c = 0; c < args->channels; ++c) self.settle(c, Moments());
+      self.settle(0, args->channels, nullptr, nullptr, 0);
       const int64_t per_task = planes_per_task(*args);
       run->parallel(run, (args->outer * args->channels + per_task - 1) / per_task, given_task, &self);
     }
@@ -224,9 +242,11 @@ struct BatchNormGrad {
     const C *g = static_cast<const C*>(a->g) + first, *x = static_cast<const C*>(a->x) + first;
     const C *mean = static_cast<const C*>(a->mean) + first, *scale = static_cast<const C*>(a->scale) + first;
     double plain[kChannels] = {}, along[kChannels] = {};
-    C part[2][kChannels];
+    alignas(64) C part[2][kChannels], tile[2][kRowsAtOnce * kChannels];
     for (int64_t start = 0; start < a->outer; start += kRowsAtOnce) {
-      const int64_t end = a->outer - start < kRowsAtOnce ? a->outer : start + kRowsAtOnce;
+      const int64_t rows = a->outer - start < kRowsAtOnce ? a->outer - start : kRowsAtOnce;
+      gather(tile[0], g + start * stride, rows, stride, width);
+      gather(tile[1], x + start * stride, rows, stride, width);
       each_strip<C>(width, [&]<int kStrip>(int64_t i, int64_t left) {
         V m[kStrip], s[kStrip], sum[kStrip], product[kStrip];
         for (int v = 0; v < kStrip; ++v) {
@@ -234,12 +254,12 @@ struct BatchNormGrad {
           s[v] = load_lanes<V>(scale + i + v * V::kLanes, left);
           sum[v] = product[v] = V(0);
         }
-        for (int64_t r = start; r < end; ++r) {
+        for (int64_t r = 0; r < rows; ++r) {
           for (int v = 0; v < kStrip; ++v) {
-            const int64_t at = r * stride + i + v * V::kLanes;
-            const V up = load_lanes<V>(g + at, left);
+            const int64_t at = r * kChannels + i + v * V::kLanes;
+            const V up = load_lanes<V>(tile[0] + at, left);
             sum[v] = sum[v] + up;
-            product[v] = fma(up, (load_lanes<V>(x + at, left) - m[v]) * s[v], product[v]);
+            product[v] = fma(up, (load_lanes<V>(tile[1] + at, left) - m[v]) * s[v], product[v]);
           }
         }
         for (int v = 0; v < kStrip; ++v) {
@@ -260,16 +280,21 @@ struct BatchNormGrad {
     if (!a->dx) return;
     const C* weight = a->weight ? static_cast<const C*>(a->weight) + first : nullptr;
     C* dx = static_cast<C*>(a->dx) + first;
+    C w[kChannels];
     each_vector<C>(width, [&](int64_t i, int64_t left) {
-      const V m = load_lanes<V>(mean + i, left), s = load_lanes<V>(scale + i, left);
-      const V w = weight ? s * load_lanes<V>(weight + i, left) : s;
-      const V p = load_lanes<V>(part[0] + i, left), q = -(load_lanes<V>(part[1] + i, left) * s);
-      for (int64_t r = 0; r < a->outer; ++r) {
-        const int64_t at = r * stride + i;
-        const V away = load_lanes<V>(x + at, left) - m;
-        store_lanes(w * fma(away, q, load_lanes<V>(g + at, left) - p), dx + at, left);
-      }
+      const V s = load_lanes<V>(scale + i, left);
+      store_lanes(weight ? s * load_lanes<V>(weight + i, left) : s, w + i, left);
+      store_lanes(-(load_lanes<V>(part[1] + i, left) * s), part[1] + i, left);
     });
+    for (int64_t r = 0; r < a->outer; ++r) {
+      each_vector<C>(width, [&](int64_t i, int64_t left) {
+        const int64_t at = r * stride + i;
+        const V away = load_lanes<V>(x + at, left) - load_lanes<V>(mean + i, left);
+        const V up = load_lanes<V>(g + at, left) - load_lanes<V>(part[0] + i, left);
+        store_lanes(load_lanes<V>(w + i, left) * fma(away, load_lanes<V>(part[1] + i, left), up), dx + at,
+                    left);
+      });
+    }
   }
   static void kernel(const BatchNormGradArgs* args, const Run* run) {
     BatchNormGrad self{args};
