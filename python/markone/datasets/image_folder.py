@@ -52,7 +52,9 @@ class ImageFolder(Pictures):
         super().__init__(transform, target_transform)
         self.root = Path(root).expanduser()
         self.mode = mode
-        folders = sorted(p for p in self.root.iterdir() if p.is_dir()) if self.root.is_dir() else []
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"ImageFolder: there is no folder {self.root}")
+        folders = sorted(p for p in self.root.iterdir() if p.is_dir())
         if not folders:
             raise FileNotFoundError(f"ImageFolder: {self.root} has no folders, one a class")
         self.classes = [folder.name for folder in folders]
