@@ -33,12 +33,22 @@ _BY_NAME = ("torch_compile",)
 _PAUSE = 0.01
 
 
+# How peers are kept from wider instructions than AVX2; onnxruntime has no such switch.
+_ONLY_AVX2 = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+}
+
+
 @dataclass(frozen=True)
 class Settings:
     """How a run measures."""
 
     threads: int = 1
     isa: str | None = None
+    limit_peers: bool = False  # to that instruction set too
     device: str = "cpu"
     rounds: int = 15
     seconds: float = 0.05  # of a turn, about
@@ -93,6 +103,8 @@ class Peer:
         environment = os.environ | dict.fromkeys(names, count) | {"BENCH_THREADS": count}
         if settings.isa:
             environment["MARKONE_ISA"] = settings.isa
+        if settings.limit_peers:
+            environment |= _ONLY_AVX2
         self.library, self.clock = library, settings.clock
         self.process = subprocess.Popen(
             [sys.executable, "-m", "markone.bench.worker", library, count, settings.device],

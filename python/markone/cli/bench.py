@@ -49,6 +49,7 @@ class Options:
     batch: int | None = None
     threads: int = 1
     isa: str | None = None
+    limit_peers: bool = False
     device: str = "cpu"
     peers: tuple[str, ...] | None = None
     impl: str | None = None
@@ -104,6 +105,8 @@ def _check(options: Options) -> None:
             raise UsageError(f"got --{name} {value}, wants 1 or more")
     if options.isa is not None and options.isa not in _C.available_isas():
         raise UsageError(f"got --isa {options.isa}, this machine has {', '.join(_C.available_isas())}")
+    if options.limit_peers and options.isa != "avx2":
+        raise UsageError("--limit-peers wants --isa avx2, the set that peers can be kept to")
     if options.device not in ("cpu", "cuda"):
         raise UsageError(f"got --device {options.device}, wants cpu or cuda")
     if options.device != "cpu" and not _C.build_info()["cuda"]:
@@ -123,7 +126,13 @@ def _check(options: Options) -> None:
 
 
 def _settings(options: Options) -> Settings:
-    settings = Settings(threads=options.threads, isa=options.isa, device=options.device, clock=options.clock)
+    settings = Settings(
+        threads=options.threads,
+        isa=options.isa,
+        limit_peers=options.limit_peers,
+        device=options.device,
+        clock=options.clock,
+    )
     if options.quick:
         settings = replace(settings, **QUICK)  # type: ignore[arg-type]
     if options.rounds is not None:
@@ -270,6 +279,7 @@ def _head(settings: Settings, about: dict[str, Any]) -> dict[str, Any]:
         "settings": {
             "threads": settings.threads,
             "isa": settings.isa or about["isa"],
+            "limit_peers": settings.limit_peers,
             "device": settings.device,
             "rounds": settings.rounds,
             "clock": settings.clock,
@@ -283,8 +293,9 @@ def _heading(head: dict[str, Any], settings: Settings, machine: Any, absent: lis
     versions = ", ".join(f"{name} {version}" for name, version in about["peers"].items())
     peaks = ", ".join(f"{name} {value:.1f}" for name, value in machine.summary().items())
     plural = "s" if settings.threads > 1 else ""
+    kept = ", as are the peers" if settings.limit_peers else ""
     lines = [
-        f"{about['processor']}, {head['settings']['isa']}, {settings.threads} thread{plural} of each library;"
+        f"{about['processor']}, {head['settings']['isa']}{kept}, {settings.threads} thread{plural} of each library;"
         f" markone {about['markone']}, {versions}, Python {about['python']}; {about['date']}",
         f"measured peaks: {peaks}",
         f"medians of {settings.rounds} alternations, {settings.clock} clock; peak: share of the limit that"

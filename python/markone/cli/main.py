@@ -192,6 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         batch: Annotated[int | None, _INT, _shown("N")] = None,
         threads: Annotated[int, _INT, _shown("N")] = 1,
         isa: Annotated[str | None, _TEXT, _shown("NAME")] = None,
+        limit_peers: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
         device: Annotated[str, _TEXT, _shown("cpu|cuda")] = "cpu",
         peers: Annotated[tuple[str, ...] | None, _shown("NAME ...")] = None,
         impl: Annotated[str | None, _TEXT, _shown("A,B|all")] = None,
@@ -226,6 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             batch: Of a network's layers.
             threads: Of every library (default: 1).
             isa: The instruction set that markone uses; peers keep theirs.
+            limit_peers: Keep them to it too (avx2; all but onnxruntime, which cannot be).
             device: Where to compute (default: cpu).
             peers: torch onnxruntime jax numpy, or none (default: all that are installed).
             impl: Race these implementations of the operation, or all, against the one that is chosen.
@@ -243,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run(
             Options(
                 names, shape, weight, fn, arg, padding, stride, dilation, groups, kernel, hidden, passes,
-                filter, batch, threads, isa, device, peers, impl, rounds, clock, quick,
+                filter, batch, threads, isa, limit_peers, device, peers, impl, rounds, clock, quick,
                 json, plot, compare, list,
             )
         )  # fmt: skip
