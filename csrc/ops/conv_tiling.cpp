@@ -21,6 +21,8 @@ constexpr int64_t kRows = 128;
 constexpr int64_t kColumns = 320, kCopyCost = 4;
 // Cycles to store a row of outputs on its own.
 constexpr double kRowStore = 16;
+// Rows of the image that are pages apart cost so much more than copied ones.
+constexpr double kFarRows = 1.1;
 // Where the outputs are not neighbours loading and storing the sums costs more.
 constexpr int64_t kScatteredDepth = 1024, kScatteredColumns = 128;
 // The columns of the micro-kernel of AVX-512; fewer elsewhere.
@@ -184,8 +186,9 @@ int64_t plan_tiling(ConvArgs* args, int64_t size, int64_t slots) {
     const ColumnCut cut = cut_columns(image, columns);
     const double rows = static_cast<double>(t.rows);
     const int64_t tile = computed((t.tile_h - 1) * t.width + w.out);
-    const double as_they_lie =
+    double as_they_lie =
         static_cast<double>(tile) * static_cast<double>(h.out) / static_cast<double>(t.tile_h);
+    if (t.period_h == 0 && t.depth * taps >= 128) as_they_lie *= kFarRows;
     const double copied = cut.cost * (rows + kCopyCost) / rows;
     const int64_t deep = image.depth ? balanced(image.depth, std::max<int64_t>(1, kLanesDepth / taps)) : 1;
     const double outputs = static_cast<double>(h.out * w.out) *
