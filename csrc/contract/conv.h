@@ -91,6 +91,9 @@ inline constexpr int64_t kConvSlack = 128, kConvShared = 32;
 // at most kConvTile wide.
 inline constexpr int64_t kConvPanel = 96, kConvTile = 64;
 
+// Rows of outputs whose sums over the taps of a column wait together where products are added.
+inline constexpr int64_t kConvSums = 4;
+
 // Winograd: every vector of floats divides kConvLanes; between the planes of two products are so many numbers
 // more, because lines a power of two apart fall into the same place of a cache; the tiles of a run take up to
 // kConvRunNumbers.

@@ -196,10 +196,18 @@ MO_INLINE V log1p_unit(V x) {
   return where(big, V(Real<V>::kLn2High), V(0.0)) + log_reduced(f, where(big, V(Real<V>::kLn2Low), V(0.0)));
 }
 
+// exp(x) - 1 for 0 <= x <= 44, and its value at 44 above: 2^n (e^r - 1) + (2^n - 1).
+template <class V>
+MO_INLINE V expm1_near(V x) {
+  V n;
+  const V r = reduce_exp(min(V(44.0), x), &n), power = pow2(n);
+  return fma(power, expm1_reduced(r), power - V(1.0));
+}
+
 // t / (t + 2), or 1 - 2 / (t + 2) where that is more exact, for t = exp(2 |x|) - 1.
 template <class V>
 MO_INLINE V tanh(V x) {
-  const V t = expm1(V(2.0) * abs(x));
+  const V t = expm1_near(V(2.0) * abs(x));
   const auto small = t < V(2.0);
   const V part = where(small, t, V(-2.0)) / (t + V(2.0));
   return copysign(where(small, part, V(1.0) + part), x);

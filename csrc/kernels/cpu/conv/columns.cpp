@@ -47,37 +47,45 @@ void add_taps(const Columns<T>& conv, const T* products, T* sums, T* y, const T*
   const int64_t y_h = conv.args->y_at.h, y_w = conv.args->y_at.w, step = conv.step, row = conv.row;
   // From a tap of one row to that of the next, for one row of outputs.
   const int64_t next = w.taps * step + h.dilation * w.in;
-  T* const middle = sums + conv.left;
   const V last = bias ? V(*bias) : V(0);
-  for (int64_t i = 0; i < h.out; ++i) {
-    // Taps whose inputs are inside.
-    int64_t first = 0, end = h.taps;
-    while (first < end && i + first * h.dilation < h.pad) ++first;
-    while (first < end && i + (end - 1) * h.dilation - h.pad >= h.in) --end;
-    const T* const from = products + first * next + (i - h.pad) * w.in;
-    const int64_t count = end - first;
-    for (int64_t j = 0; j < w.in; j += kN) {
-      const int64_t lanes = smaller(kN, w.in - j);
-      T* to = middle + w.pad + j;
-      for (int64_t s = 0; s < w.taps; ++s, to += row - w.dilation) {
-        const T* at = from + s * step + j;
-        V sum(0);
-        for (int64_t r = 0; r < count; ++r, at += next) sum = sum + V::load(at, lanes);
-        sum.store(to);
+  const int64_t group = w.taps * row;
+  for (int64_t i0 = 0; i0 < h.out; i0 += kConvSums) {
+    const int64_t i1 = smaller(i0 + kConvSums, h.out);
+    T* middle = sums + conv.left;
+    for (int64_t i = i0; i < i1; ++i, middle += group) {
+      // Taps whose inputs are inside.
+      int64_t first = 0, end = h.taps;
+      while (first < end && i + first * h.dilation < h.pad) ++first;
+      while (first < end && i + (end - 1) * h.dilation - h.pad >= h.in) --end;
+      const T* const from = products + first * next + (i - h.pad) * w.in;
+      const int64_t count = end - first;
+      for (int64_t j = 0; j < w.in; j += kN) {
+        const int64_t lanes = smaller(kN, w.in - j);
+        T* to = middle + w.pad + j;
+        for (int64_t s = 0; s < w.taps; ++s, to += row - w.dilation) {
+          const T* at = from + s * step + j;
+          V sum(0);
+          for (int64_t r = 0; r < count; ++r, at += next) sum = sum + V::load(at, lanes);
+          sum.store(to);
+        }
       }
     }
-    T* const out = y + i * y_h;
-    for (int64_t j = 0; j < w.out; j += kN) {
-      V sum = V::load(middle + j);
-      for (int64_t s = 1; s < w.taps; ++s) sum = sum + V::load(middle + s * row + j);
-      if (bias) sum = sum + last;
-      const int64_t lanes = smaller(kN, w.out - j);
-      if (y_w == 1) {
-        store_first(sum, out + j, lanes);
-      } else {
-        alignas(64) T buffer[kN];
-        sum.store(buffer);
-        spread_out(out + j * y_w, buffer, lanes, y_w);
+    // A few rows later: a load waits where it meets a part of what was just stored.
+    middle = sums + conv.left;
+    for (int64_t i = i0; i < i1; ++i, middle += group) {
+      T* const out = y + i * y_h;
+      for (int64_t j = 0; j < w.out; j += kN) {
+        V sum = V::load(middle + j);
+        for (int64_t s = 1; s < w.taps; ++s) sum = sum + V::load(middle + s * row + j);
+        if (bias) sum = sum + last;
+        const int64_t lanes = smaller(kN, w.out - j);
+        if (y_w == 1) {
+          store_first(sum, out + j, lanes);
+        } else {
+          alignas(64) T buffer[kN];
+          sum.store(buffer);
+          spread_out(out + j * y_w, buffer, lanes, y_w);
+        }
       }
     }
   }
@@ -115,7 +123,7 @@ void columns_chunk(void* context, int64_t chunk, int slot) {
       }
     });
   }
-  for (int64_t i = 0; i < conv.row * image.w.taps; ++i) sums[i] = 0;
+  for (int64_t i = 0; i < kConvSums * conv.row * image.w.taps; ++i) sums[i] = 0;
   for (int64_t m = 0; m < image.rows; ++m) {
     add_taps(conv, products + m * conv.taps * conv.step, sums,
              static_cast<T*>(args.y) + n * args.y_at.outer + g * args.y_at.group + m * args.y_at.channel,
