@@ -336,6 +336,8 @@ void bind_entry(py::module_& m) {
                           const Array& to) { e.recording().redirect(from.storage()->serial, to.storage()); })
       .def("difference", [](Entry& e, Entry& other) { return e.recording().difference(other.recording()); })
       .def("check_writes", [](Entry& e) { e.recording().check_writes(); })
+      .def("note_outside", [](Entry& e) { e.recording().note_outside(); })
+      .def("changed_outside", [](Entry& e) { return e.recording().changed_outside(); })
       .def("survivor",
            [](Entry& e) -> std::optional<std::string> {
              int32_t site;

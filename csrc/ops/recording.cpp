@@ -76,6 +76,48 @@ void Recording::check_writes() const {
   }
 }
 
+namespace {
+uint64_t hash_of(const Storage& storage) {
+  const auto* bytes = static_cast<const unsigned char*>(storage.data);
+  uint64_t hash = 0xcbf29ce484222325;
+  int64_t i = 0;
+  for (; i + 8 <= storage.bytes; i += 8) {
+    uint64_t word;
+    std::memcpy(&word, bytes + i, 8);
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+    hash ^= hash >> 32;
+  }
+  for (; i < storage.bytes; ++i) hash = (hash ^ bytes[i]) * 0x9e3779b97f4a7c15;
+  return hash;
+}
+}  // namespace
+
+void Recording::note_outside() {
+  outside_.clear();
+  for (const Call& call : program_->calls()) {
+    for (size_t i = 0; i < call.access_count; ++i) {
+      const Access& access = call.accesses[i];
+      const uint64_t serial = access.serial;
+      if (!access.storage->from_outside() || access.storage->device.type != DeviceType::kCPU ||
+          serial >= program_->first_serial() || labels_.count(serial) || outside_.count(serial) ||
+          writes(serial))
+        continue;
+      outside_[serial] = hash_of(*access.storage);
+    }
+  }
+}
+
+std::string Recording::changed_outside() const {
+  for (const Call& call : program_->calls()) {
+    for (size_t i = 0; i < call.access_count; ++i) {
+      const auto at = outside_.find(call.accesses[i].serial);
+      if (at != outside_.end() && at->second != hash_of(*call.accesses[i].storage))
+        return std::string(call.op) + text_of_site(call.site);
+    }
+  }
+  return "";
+}
+
 bool Recording::survivor(int32_t* site) const {
   *site = -1;
   for (size_t k = program_->size(); k-- > 0;) {

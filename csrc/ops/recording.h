@@ -78,6 +78,10 @@ class Recording {
 
   // Raises RuntimeError, naming the line, where a call writes NumPy memory that was wrapped while recording.
   void check_writes() const;
+  // Remembers what captured NumPy memory holds that the calls only read, and names the first call that reads
+  // such memory and finds it changed since; empty where none does.
+  void note_outside();
+  std::string changed_outside() const;
   // The site of the last call that wrote a block of the program's pool that somebody still holds; -1 none.
   // `first` is false where no call touched what is held.
   bool survivor(int32_t* site) const;
@@ -200,6 +204,7 @@ class Recording {
   std::shared_ptr<Program> program_;
   std::unordered_map<uint64_t, Label> labels_;
   std::unordered_map<uint64_t, StorageRef> homes_;
+  std::unordered_map<uint64_t, uint64_t> outside_;  // a hash of what captured NumPy memory held
   // What rewrites have changed in the calls, as it was.
   std::unordered_map<const Access*, Access> recorded_;
   std::unordered_map<const Call*, std::vector<std::byte>> recorded_args_;

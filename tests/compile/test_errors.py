@@ -75,6 +75,15 @@ def to_numpy_memory(x: Any) -> Any:
     return x.sum()
 
 
+WRAPPED = np.zeros((2, 3), np.float32)
+CAPTURED = mo.from_numpy(WRAPPED)
+
+
+def by_numpy_itself(x: Any) -> Any:
+    WRAPPED[0, 1] += 1
+    return x + CAPTURED  # here
+
+
 COUNT = {"calls": 0}
 
 
@@ -107,6 +116,7 @@ CASES: list[tuple[Callable[[Any], Any], str]] = [
     (hooked, "hook: cannot be recorded"),
     (kept, "still held"),
     (to_numpy_memory, "NumPy memory"),
+    (by_numpy_itself, "the NumPy memory that add"),
     (counted, "two runs of the step were not the same: call 0, add"),
     (drawn, "two runs of the step were not the same"),
     (longer, "two runs of the step were not the same"),

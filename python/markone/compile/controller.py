@@ -49,6 +49,9 @@ class Controller:
         def substitute(tensor: Tensor) -> Tensor:
             return stand_ins[places[id(tensor)]]
 
+        earlier = [run.entry for run in self._waiting if run.entry.same_key(args, kwargs)]
+        for other in earlier:
+            other.note_outside()
         recorder = Recorder()
         own_args = mapped(args, substitute)
         own_kwargs = mapped(kwargs, substitute)
@@ -67,6 +70,7 @@ class Controller:
             try:
                 self._check_writes(entry)
                 self._check_survivors(entry)
+                self._check_outside(earlier)
                 if not recorder.discard:
                     self._compare(args, kwargs, run, template)
             except CompileError as error:
@@ -273,6 +277,15 @@ class Controller:
             entry.check_writes()
         except RuntimeError as error:
             raise CompileError(str(error)) from None
+
+    def _check_outside(self, earlier: list[Any]) -> None:
+        """NumPy memory that the step captured and that the function has written by itself."""
+        for entry in earlier:
+            if reader := entry.changed_outside():
+                raise CompileError(
+                    f"compile: the NumPy memory that {reader} reads was written while the step ran, which a "
+                    "replay would leave out; write it before the call, or pass it as an argument"
+                )
 
     def _check_survivors(self, entry: Any) -> None:
         """Whatever is still held of the recording's own memory is a tensor that outlives it unreturned."""
