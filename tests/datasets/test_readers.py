@@ -204,8 +204,10 @@ def test_wrong_pictures_are_named(alone):
         folder[0]
     with pytest.raises(IndexError, match="1 images"):
         folder[1]
-    with pytest.raises(FileNotFoundError, match="no folders"):
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
         datasets.ImageFolder(alone / "nothing")
+    with pytest.raises(FileNotFoundError, match="no folders"):
+        datasets.ImageFolder(alone / "a")
     put(alone, "x.xml", "<annotation><object><name>a</name></object></annotation>")
     with pytest.raises(ValueError, match=r"x\.xml: object 0"):
         datasets.read_voc(alone / "x.xml")
