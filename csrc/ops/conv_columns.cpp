@@ -47,8 +47,9 @@ int64_t plan_columns(ConvArgs* args, int64_t size, int64_t slots) {
   // Before and behind the outputs a row has room for what the taps reach, and for a vector.
   t.width = round_up(2 * reach + image.w.pad + image.w.in + image.w.out, kConvLanes) + kConvLanes;
   t.shared_bytes = round_up(image.groups * (products * image.depth + kConvSlack) * size, 64);
-  t.slot_bytes =
-      round_up(((image.depth + products) * t.columns + 2 * kConvSlack + kConvSums * image.w.taps * t.width) * size, 64);
+  t.slot_bytes = round_up(
+      ((image.depth + products) * t.columns + 2 * kConvSlack + kConvSums * image.w.taps * t.width) * size,
+      64);
   return t.shared_bytes + slots * t.slot_bytes;
 }
 

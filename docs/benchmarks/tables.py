@@ -1,5 +1,5 @@
-"""Writes the tables of README.md from the .json files that it names: after each line that begins with a file's
-name comes its table, a row a group, and the cases below 0.97.
+"""Writes the tables of README.md from the .json files that it names: after each line that begins with a
+file's name comes its table, a row a group, and the cases below 0.97.
 
     python docs/benchmarks/tables.py
 """

@@ -45,7 +45,8 @@ def picture(path, colour):
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng([*path.stem.encode(), *colour]).integers(0, 80, (40, 44, 3)) + np.array(colour)
+    rng = np.random.default_rng([*path.stem.encode(), *colour])
+    pixels = rng.integers(0, 80, (40, 44, 3)) + np.array(colour)
     Image.fromarray(pixels.astype(np.uint8)).save(path)
 
 

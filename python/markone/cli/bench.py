@@ -293,9 +293,9 @@ def _heading(head: dict[str, Any], settings: Settings, machine: Any, absent: lis
     versions = ", ".join(f"{name} {version}" for name, version in about["peers"].items())
     peaks = ", ".join(f"{name} {value:.1f}" for name, value in machine.summary().items())
     plural = "s" if settings.threads > 1 else ""
-    kept = ", as are the peers" if settings.limit_peers else ""
+    isa = head["settings"]["isa"] + (", as are the peers" if settings.limit_peers else "")
     lines = [
-        f"{about['processor']}, {head['settings']['isa']}{kept}, {settings.threads} thread{plural} of each library;"
+        f"{about['processor']}, {isa}, {settings.threads} thread{plural} of each library;"
         f" markone {about['markone']}, {versions}, Python {about['python']}; {about['date']}",
         f"measured peaks: {peaks}",
         f"medians of {settings.rounds} alternations, {settings.clock} clock; peak: share of the limit that"
