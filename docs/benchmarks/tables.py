@@ -24,6 +24,10 @@ def row(group: str, ratios: dict[str, float]) -> str:
     return f"| {group} | {len(ratios)} | {mean:.2f} | {ratios[worst]:.2f} ({name}) | {below} |"
 
 
+def named(ratios: dict[str, float]) -> str:
+    return ", ".join(f"{case} {ratio:.2f}" for case, ratio in sorted(ratios.items(), key=lambda x: x[1]))
+
+
 def table(file: Path) -> str:
     results = json.loads(file.read_text(encoding="utf-8"))["results"]
     ratios = {r["case"]: r["ratio"][PEER] for r in results if PEER in r["ratio"]}
@@ -32,8 +36,18 @@ def table(file: Path) -> str:
         groups.setdefault(case.split("/")[0], {})[case] = ratio
     lines = ["| group | cases | geometric mean | worst | below 0.97 |", "| --- | --- | --- | --- | --- |"]
     lines += [row(group, of) for group, of in groups.items()] + [row("all", ratios)]
-    below = sorted((ratio, case) for case, ratio in ratios.items() if ratio < LINE)
-    words = "Below 0.97: " + ", ".join(f"{case} {ratio:.2f}" for ratio, case in below) + "."
+    below = {case: ratio for case, ratio in ratios.items() if ratio < LINE}
+    words = f"Below {LINE}: {named(below)}."
+    again = file.with_name(f"{file.stem}-again.json")
+    if again.exists():
+        content = json.loads(again.read_text(encoding="utf-8"))
+        longer = {r["case"]: r["ratio"][PEER] for r in content["results"] if r["case"] in below}
+        still = {case: ratio for case, ratio in longer.items() if ratio < LINE}
+        rounds, seconds = (content["settings"][key] for key in ("rounds", "turn_seconds"))
+        words = (
+            f"Of the {len(below)} below {LINE}, measured again by themselves ({rounds} rounds of "
+            f"{1000 * seconds:.0f} ms, `--again`), these still are: {named(still)}."
+        )
     return "\n".join([*lines, "", *textwrap.wrap(words, 118, break_on_hyphens=False)])
 
 

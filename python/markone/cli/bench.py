@@ -26,6 +26,8 @@ from markone.cli.errors import UsageError
 
 # What a quick run gives up: rounds, the length of a turn, the warm-up.
 QUICK = {"rounds": 5, "seconds": 0.01, "warm": 0.02}
+# What --again measures once more: below this a difference is more than the noise of a quiet machine.
+_BEHIND = 0.97
 _ARGUMENTS = ("padding", "stride", "dilation", "groups", "hidden")
 
 
@@ -59,6 +61,7 @@ class Options:
     json: Path | None = None
     plot: Path | None = None
     compare: Path | None = None
+    again: Path | None = None
     list: bool = False
 
 
@@ -70,12 +73,7 @@ def run(options: Options) -> None:
         for case in cases:
             print(f"{case.key:<48} {case.shape_text}")
         return
-    old = None
-    if options.compare is not None:
-        try:
-            old = read_json(options.compare)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
+    old = None if options.compare is None else _old(options.compare)
     settings = _settings(options)
     if options.isa is not None:
         _C.set_isa(options.isa)
@@ -91,6 +89,13 @@ def run(options: Options) -> None:
         print(f"{len(slower)} slower than in {options.compare}" + (":" if slower else ""))
         for line in slower:
             print(f"  {line}")
+
+
+def _old(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        return read_json(path)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _check(options: Options) -> None:
@@ -160,6 +165,10 @@ def _cases(options: Options) -> list[Case]:
         cases = [c for c in cases if options.filter in c.key]
     if options.passes:
         cases = [c for c in cases if c.which in options.passes]
+    if options.again is not None:
+        old = _old(options.again)
+        behind = {key for key, row in old.items() if any(r < _BEHIND for r in row["ratio"].values())}
+        cases = [c for c in cases if c.key in behind]
     if not cases:
         raise UsageError("no case is left of what was asked for; --list shows what there is")
     return cases

@@ -202,6 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         json: Annotated[Path | None, _PATH, _shown("FILE")] = None,
         plot: Annotated[Path | None, _PATH, _shown("FILE")] = None,
         compare: Annotated[Path | None, _PATH, _shown("FILE")] = None,
+        again: Annotated[Path | None, _PATH, _shown("FILE")] = None,
         list: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     ) -> None:
         """Time markone beside the libraries that are installed, alternately, and print rates and ratios.
@@ -238,6 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             json: Write all times to this file.
             plot: Write a roofline picture to this PNG file.
             compare: A file of --json; shows what has become slower since.
+            again: A file of --json; only its cases with a ratio below 0.97, to measure them better.
             list: Show the cases and run none.
         """
         from markone.cli.bench import Options, run
@@ -246,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             Options(
                 names, shape, weight, fn, arg, padding, stride, dilation, groups, kernel, hidden, passes,
                 filter, batch, threads, isa, limit_peers, device, peers, impl, rounds, clock, quick,
-                json, plot, compare, list,
+                json, plot, compare, again, list,
             )
         )  # fmt: skip
 
