@@ -160,36 +160,45 @@ struct Gather {
     }
     act<kMode>(x + (value < 0 ? value + size : value) * a->x_stride[a->ndim - 1], y);
   }
-  // Whether n indices are all inside: then none needs a look of its own.
-  MO_INLINE bool inside(const int64_t* index, int64_t n, int64_t stride) const {
+  // Whether n indices are all inside, so that none needs a look of its own, and none is negative.
+  enum Look { kOutside, kInside, kPlain };
+  MO_INLINE Look look(const int64_t* index, int64_t n, int64_t stride) const {
     const int64_t size = a->size, low = a->low;
-    int64_t outside = 0;
+    int64_t outside = 0, negative = 0;
     if (stride == 1) {
-      for (int64_t j = 0; j < n; ++j) outside |= (index[j] < low) | (index[j] >= size);
+      for (int64_t j = 0; j < n; ++j) {
+        outside |= (index[j] < low) | (index[j] >= size);
+        negative |= index[j];
+      }
     } else {
-      for (int64_t j = 0; j < n; ++j) outside |= (index[j * stride] < low) | (index[j * stride] >= size);
+      for (int64_t j = 0; j < n; ++j) {
+        outside |= (index[j * stride] < low) | (index[j * stride] >= size);
+        negative |= index[j * stride];
+      }
     }
-    return !outside;
+    return outside ? kOutside : negative < 0 ? kInside : kPlain;
   }
   // Elements j < n from indices that are inside; the first of x, y and index, and the steps from one to the
   // next. `along` is the step of one index in x.
+  template <bool kWraps>
   MO_INLINE void steps(T* x, T* y, const int64_t* index, int64_t n, int64_t x_step, int64_t y_step,
                        int64_t index_step, int64_t along) const {
     const int64_t size = a->size;
+#pragma GCC unroll 4
     for (int64_t j = 0; j < n; ++j) {
       const int64_t value = index[j * index_step];
-      act<kMode>(x + j * x_step + (value + (value >> 63 & size)) * along, y + j * y_step);
+      act<kMode>(x + j * x_step + (kWraps ? value + (value >> 63 & size) : value) * along, y + j * y_step);
     }
   }
-  MO_INLINE void steps_inside(T* x, T* y, const int64_t* index, int64_t n, int64_t x_step, int64_t y_step,
-                              int64_t index_step) const {
+  MO_INLINE void steps_inside(Look seen, T* x, T* y, const int64_t* index, int64_t n, int64_t x_step,
+                              int64_t y_step, int64_t index_step) const {
     const int64_t along = a->x_stride[a->ndim - 1];
-    if (y_step == 1 && index_step == 1 && x_step == 0 && along == 1)
-      steps(x, y, index, n, 0, 1, 1, 1);
-    else if (y_step == 1 && index_step == 1 && x_step == 1)
-      steps(x, y, index, n, 1, 1, 1, along);
+    if (y_step == 1 && index_step == 1 && x_step == 0 && along == 1 && seen == kPlain)
+      steps<false>(x, y, index, n, 0, 1, 1, 1);
+    else if (y_step == 1 && index_step == 1 && x_step == 1 && seen == kPlain)
+      steps<false>(x, y, index, n, 1, 1, 1, along);
     else
-      steps(x, y, index, n, x_step, y_step, index_step, along);
+      steps<true>(x, y, index, n, x_step, y_step, index_step, along);
   }
   // Where line (or, without the dimension before the last, group of lines) `line` starts.
   MO_INLINE void start(int64_t line, int64_t dims, T** x, T** y, const int64_t** index) const {
@@ -225,8 +234,8 @@ struct Gather {
     }
     for (int64_t line = task * s.per_task; line < end; ++line) {
       if (n <= kShortLine && last > 0 && at[last - 1] + kAhead < shape[last - 1]) s.fetch(x, index);
-      if (s.inside(index, n, s.a->index_stride[last])) {
-        s.steps_inside(x, y, index, n, 0, s.a->y_stride[last], s.a->index_stride[last]);
+      if (const Look seen = s.look(index, n, s.a->index_stride[last])) {
+        s.steps_inside(seen, x, y, index, n, 0, s.a->y_stride[last], s.a->index_stride[last]);
       } else {
         for (int64_t j = 0; j < n; ++j)
           s.step(x, y + j * s.a->y_stride[last], index + j * s.a->index_stride[last], line * n + j);
@@ -256,8 +265,8 @@ struct Gather {
     y += column * a.y_stride[across];
     index += column * a.index_stride[across];
     for (int64_t j = 0; j < n; ++j) {
-      if (s.inside(index + j * a.index_stride[last], width, a.index_stride[across])) {
-        s.steps_inside(x, y + j * a.y_stride[last], index + j * a.index_stride[last], width,
+      if (const Look seen = s.look(index + j * a.index_stride[last], width, a.index_stride[across])) {
+        s.steps_inside(seen, x, y + j * a.y_stride[last], index + j * a.index_stride[last], width,
                        a.x_stride[across], a.y_stride[across], a.index_stride[across]);
         continue;
       }
