@@ -255,6 +255,20 @@ MO_INLINE VecF erf(VecF x) {
   return copysign(where(a < VecF(1.0), small, large), x);
 }
 
+// The normal distribution function (1 + erf(x / sqrt 2)) / 2, to 2^-24 of 1.
+MO_INLINE VecD ndtr(VecD x) { return VecD(0.5) * (VecD(1.0) + erf(x * VecD(0.7071067811865476))); }
+// exp(q(|x| / sqrt 2)) is twice the smaller of its two tails, q fitted up to 4 as above.
+MO_INLINE VecF ndtr(VecF x) {
+  constexpr double q[] = {1.50513459e-08,  -1.12838076,    -0.636593174,  -0.102936962,   0.0196173692,
+                          -0.000571957276, -0.00101226131, 0.00030286715, -3.07430961e-05};
+  const VecF a = min(VecF(4.0), abs(x) * VecF(0.7071067811865476));
+  VecF n;
+  const VecF r = reduce_exp(horner(a, q), &n);
+  const VecF tail = (VecF(1.0) + expm1_reduced(r)) * pow2(n - VecF(1.0));
+  const VecF small = where(a >= VecF(4.0), VecF(0.0), tail);
+  return where(x < VecF(0.0), small, VecF(1.0) - small);
+}
+
 // The functions below work in double: a float vector goes through two double ones and rounds once.
 #define MO_IN_DOUBLE_2(name)                                 \
   MO_INLINE VecF name(VecF a, VecF b) {                      \

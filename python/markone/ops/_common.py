@@ -166,7 +166,11 @@ def formula(text: str) -> Callable[..., Any]:
             code = compile(text, f"<derivative {text}>", "eval")
         from .elementwise import functions, where
 
-        return eval(code, {**functions, "where": where}, variables)
+        def ndtr(x: Any) -> Any:
+            return 0.5 * (1.0 + functions["erf"](x * 0.7071067811865476))
+
+        names = {**functions, "where": where, "ndtr": ndtr, "exp_low": functions["exp"]}
+        return eval(code, names, variables)
 
     return evaluate
 

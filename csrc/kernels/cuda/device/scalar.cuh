@@ -93,6 +93,11 @@ MO_REAL_FUNCTION(asinh)
 MO_REAL_FUNCTION(acosh)
 MO_REAL_FUNCTION(atanh)
 #undef MO_REAL_FUNCTION
+// The normal distribution function.
+template <class T>
+MO_SCALAR Real<T> ndtr(Real<T> x) {
+  return 0.5 * (1.0 + erf(x * 0.7071067811865476));
+}
 // The lists' names for these on part of the numbers.
 template <class T>
 MO_SCALAR Real<T> exp_low(Real<T> x) {
