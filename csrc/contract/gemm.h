@@ -38,8 +38,9 @@ struct GemmArgs {
 // first to the last.
 inline constexpr int64_t kDotBlock = 32768;
 
-// Products of bfloat16 where the machine has an instruction for them: C and the bias are float32, each step
-// adds two neighbours of K, denormals count as zero. What is packed are such pairs.
+// Products of bfloat16 and float16 have C and the bias in float32; gemm_packed and gemm_pack read the halves
+// as they are stored, and gemm_packed takes any shape. Where the machine has an instruction for bfloat16 each
+// step adds two neighbours of K, denormals count as zero, and what is packed are such pairs.
 struct GemmKernels {
   // Two contiguous vectors.
   Entry<GemmArgs> gemm_dot[kDTypeCount];

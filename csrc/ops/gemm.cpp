@@ -30,9 +30,14 @@ const char* avoid_direct(const Problem& p, const KernelTable&) {
 
 const char* refuse_dot(const Problem& p, const KernelTable&) { return p.dot ? nullptr : "wants two vectors"; }
 
-// Of what is packed: a number, or two of bfloat16.
-int64_t word_size(int64_t dtype) { return dtype == kBF16 ? 4 : size_of(static_cast<DType>(dtype)); }
-int64_t words_of(int64_t dtype, int64_t k) { return dtype == kBF16 ? (k + 1) / 2 : k; }
+// Of what is packed: halves as float32, or two of bfloat16 together.
+int64_t word_size(int64_t dtype) {
+  return is_half(static_cast<DType>(dtype)) ? 4 : size_of(static_cast<DType>(dtype));
+}
+int64_t words_of(int64_t dtype, int64_t k) {
+  const bool pairs = dtype == kBF16 && active_isa() == Isa::kAvx512 && has_avx512_bf16();
+  return pairs ? (k + 1) / 2 : k;
+}
 
 int64_t dot_scratch(const Problem& p, int) { return (p.k / kDotBlock + 1) * word_size(p.dtype); }
 int64_t direct_scratch(const Problem& p, int threads) {
@@ -112,14 +117,14 @@ Array pack(const char* op, const Prepack& prepack, const GemmArgs& args, const A
   return packed;
 }
 
-// Whether the machine multiplies this type two numbers at a time and adds them in float32. A forced
+// Whether there is a kernel that reads halves as they are stored, to multiply and add in float32. A forced
 // implementation gets the numbers as float32.
-bool multiplies_pairs(const Array& a) {
-  return a.dtype() == kBF16 && table_for(a).gemm_packed[kBF16].function && is_free();
+bool multiplies_halves(const Array& a) {
+  return is_half(a.dtype()) && table_for(a).gemm_packed[a.dtype()].function && is_free();
 }
 
 // out [.., m, n] = a [.., m, k] times b [.., k, n], plus bias [n]; all of one type that has kernels, or a and
-// b of bfloat16 (multiplies_pairs) and the others of float32.
+// b of halves (multiplies_halves) and the others of float32.
 void product(const char* op, const Array& out, Array a, Array b, const Array& bias, bool accumulate,
              bool dot = false, bool weights = false) {
   if (out.numel() == 0) return;
@@ -173,6 +178,7 @@ void product(const char* op, const Array& out, Array a, Array b, const Array& bi
   const Prepack* prepack = a.dtype() == kF32    ? &kPrepack<kF32>
                            : a.dtype() == kF64  ? &kPrepack<kF64>
                            : a.dtype() == kBF16 ? &kPrepack<kBF16>
+                           : a.dtype() == kF16  ? &kPrepack<kF16>
                                                 : nullptr;
   Kernel kernel = choice.kernel;
   int64_t scratch_bytes = choice.scratch_bytes;
@@ -246,7 +252,7 @@ Array matmul(const Array& a, const Array& b) {
   const Array out = Array::empty("matmul", product_shape("matmul", a, b), dtype, a.device());
   const bool dot = a.ndim() == 1 && b.ndim() == 1;
   const auto ready = [&](const Array& x) {
-    if (!dot && multiplies_pairs(x)) return x;
+    if (!dot && multiplies_halves(x)) return x;
     return dot ? prepared("matmul", x, dtype) : cast("matmul", x, dtype);
   };
   product("matmul", out, matrix_a(ready(a)), matrix_b(ready(b)), {}, false, dot);
@@ -288,7 +294,7 @@ Array linear(const Array& x, const Array& weight, const Array& bias) {
   shape.back() = weight.size(0);
   const Array out = Array::empty(op, shape, dtype, x.device());
   const bool vector = x.ndim() == 1;
-  const auto ready = [&](const Array& of) { return multiplies_pairs(of) ? of : cast(op, of, dtype); };
+  const auto ready = [&](const Array& of) { return multiplies_halves(of) ? of : cast(op, of, dtype); };
   product(op, vector ? out.unsqueeze(0) : out, matrix_a(ready(x)), ready(weight).transpose(0, 1),
           bias ? prepared(op, bias, dtype) : Array(), false, false, true);
   return cast(op, out, x.dtype());

@@ -341,21 +341,22 @@ def test_against_torch() -> None:
         assert (np.abs(got - want) <= 2 * (k + 1) * 2.0**-23 * (np.abs(a) @ np.abs(b))).all()
 
 
-def halves(x: np.ndarray, transposed: bool = False) -> Any:
-    """The matrix in bfloat16, by rows or by columns."""
+def halves(x: np.ndarray, dtype: str, transposed: bool = False) -> Any:
+    """The matrix in a type of two bytes, by rows or by columns."""
     if transposed:
-        return halves(np.ascontiguousarray(x.T)).transpose(0, 1)
-    return _C.cast(array(x), _C.bfloat16)
+        return halves(np.ascontiguousarray(x.T), dtype).transpose(0, 1)
+    return _C.cast(array(x), getattr(_C, dtype))
 
 
 def floats(x: Any) -> np.ndarray:
-    """A bfloat16 Array as float32."""
+    """An Array of halves as float32."""
     return numpy(_C.cast(x, _C.float32))
 
 
 @pytest.mark.parametrize("isa", ISAS)
-def test_products_of_bfloat16(isa: str) -> None:
-    # Where the machine multiplies them in pairs a sum is one of float32, and the result is rounded once.
+@pytest.mark.parametrize(("dtype", "unit"), [("bfloat16", 2.0**-8), ("float16", 2.0**-11)])
+def test_products_of_halves(isa: str, dtype: str, unit: float) -> None:
+    # A sum is one of float32, and the result is rounded once.
     rng = np.random.default_rng(5)
     for m, n, k in (
         (1, 1, 1),
@@ -367,7 +368,7 @@ def test_products_of_bfloat16(isa: str) -> None:
         (260, 530, 1100),
     ):
         a, b, bias = (
-            harness.round_to(rng.standard_normal(shape).astype("float32"), "bfloat16")
+            harness.round_to(rng.standard_normal(shape).astype("float32"), dtype)
             for shape in ((m, k), (k, n), (n,))
         )
         exact = a.astype(np.float64) @ b.astype(np.float64)
@@ -376,17 +377,17 @@ def test_products_of_bfloat16(isa: str) -> None:
         for threads, by_columns, b_by_columns in itertools.product((1, 2), (False, True), (False, True)):
             label = f"{m} x {n} x {k}, {threads} threads, transposed {by_columns} {b_by_columns}"
             with using(isa, threads):
-                left, right = halves(a, by_columns), halves(b, b_by_columns)
+                left, right = halves(a, dtype, by_columns), halves(b, dtype, b_by_columns)
                 got = floats(_C.matmul(left, right))
-                assert (np.abs(got - exact) <= sums + 2.0**-8 * np.abs(exact)).all(), label
+                assert (np.abs(got - exact) <= sums + unit * np.abs(exact)).all(), label
                 want = got if want is None else want
                 assert got.tobytes() == want.tobytes(), label
                 for row in {0, m // 2, m - 1}:
                     alone = floats(_C.matmul(left.slice(0, row, row + 1, 1), right))
                     assert alone.tobytes() == want[row].tobytes(), f"{label}: row {row}"
-                got = floats(_C.linear(left, right.transpose(0, 1), halves(bias)))
+                got = floats(_C.linear(left, right.transpose(0, 1), halves(bias, dtype)))
                 error = np.abs(got - (exact + bias))
-                assert (error <= sums + 2.0**-8 * np.abs(exact + bias)).all(), label
+                assert (error <= sums + unit * np.abs(exact + bias)).all(), label
         with using(isa, 2):
-            together = floats(_C.matmul(*(halves(np.stack([x, x[::-1]])) for x in (a, b))))
+            together = floats(_C.matmul(*(halves(np.stack([x, x[::-1]]), dtype) for x in (a, b))))
         assert want is not None and together[0].tobytes() == want.tobytes(), f"{m} x {n} x {k} in a batch"

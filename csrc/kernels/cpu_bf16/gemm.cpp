@@ -108,29 +108,11 @@ struct Pairs {
   }
 };
 
-// So many columns are one chunk of a product of few rows.
-inline constexpr int64_t kColumns = 128;
-
-struct Few {
-  const GemmArgs* args;
-  int64_t col_parts;
-};
-
-void few_chunk(void* context, int64_t chunk, int) {
-  const Few& few = *static_cast<const Few*>(context);
-  const GemmArgs& args = *few.args;
-  const Item<Pairs> item(args, chunk / few.col_parts);
-  const int64_t col0 = chunk % few.col_parts * kColumns;
-  with_rows<kFewRows>(static_cast<int>(args.m), [&]<int kRows>() {
-    dot_columns<Pairs, kRows, 1>(args, item, col0, smaller(kColumns, args.n - col0));
-  });
-}
-
 void gemm_bf16(const GemmArgs* args, const Run* run) {
-  if (args->m > kFewRows || args->b_row != 1 || args->a_col != 1 || args->packed_b)
-    return gemm_packed<Pairs>(args, run);
-  Few few{args, parts(args->n, kColumns)};
-  run->parallel(run, args->batch * few.col_parts, few_chunk, &few);
+  if (args->a_col == 1)
+    gemm_few_or_packed<Pairs>(args, run);
+  else
+    gemm_packed<Pairs>(args, run);
 }
 
 MO_ISA_END
@@ -138,8 +120,8 @@ MO_ISA_END
 namespace markone::MARKONE_ISA {
 
 void fill_bf16(KernelTable* table) {
-  table->gemm_packed[kBF16] = {gemm_bf16, MO_KERNEL_NAME("gemm_bf16")};
-  table->gemm_pack[kBF16] = {gemm_pack<Pairs>, MO_KERNEL_NAME("gemm_pack_bf16")};
+  table->gemm_packed[kBF16] = {gemm_bf16, MO_KERNEL_NAME("gemm_bf16_pairs")};
+  table->gemm_pack[kBF16] = {gemm_pack<Pairs>, MO_KERNEL_NAME("gemm_pack_bf16_pairs")};
 }
 
 }  // namespace markone::MARKONE_ISA

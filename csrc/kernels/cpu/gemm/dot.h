@@ -73,4 +73,31 @@ void dot_columns(const GemmArgs& args, const Item<Way>& item, int64_t col0, int6
   }
 }
 
+// So many columns are one chunk of such a product.
+inline constexpr int64_t kDotColumns = 128;
+
+struct Few {
+  const GemmArgs* args;
+  int64_t col_parts;
+};
+
+template <class Way>
+void few_chunk(void* context, int64_t chunk, int) {
+  const Few& few = *static_cast<const Few*>(context);
+  const GemmArgs& args = *few.args;
+  const Item<Way> item(args, chunk / few.col_parts);
+  const int64_t col0 = chunk % few.col_parts * kDotColumns;
+  with_rows<kFewRows>(static_cast<int>(args.m), [&]<int kRows>() {
+    dot_columns<Way, kRows, 1>(args, item, col0, smaller(kDotColumns, args.n - col0));
+  });
+}
+
+// Of what is not multiplied as it is stored.
+template <class Way>
+void gemm_few_or_packed(const GemmArgs* args, const Run* run) {
+  if (args->m > kFewRows || args->b_row != 1 || args->packed_b) return gemm_packed<Way>(args, run);
+  Few few{args, parts(args->n, kDotColumns)};
+  run->parallel(run, args->batch * few.col_parts, few_chunk<Way>, &few);
+}
+
 MO_ISA_END

@@ -166,6 +166,10 @@ void fill_gemm(GemmKernels* table) {
   table->gemm_direct[kF64] = {gemm_direct<double>, MO_KERNEL_NAME("gemm_direct_f64")};
   table->gemm_packed[kF32] = {gemm_packed<AsTheyAre<float>>, MO_KERNEL_NAME("gemm_packed_f32")};
   table->gemm_packed[kF64] = {gemm_packed<AsTheyAre<double>>, MO_KERNEL_NAME("gemm_packed_f64")};
+  table->gemm_packed[kBF16] = {gemm_few_or_packed<AsTheyAre<float, BF16>>, MO_KERNEL_NAME("gemm_bf16")};
+  table->gemm_packed[kF16] = {gemm_few_or_packed<AsTheyAre<float, F16>>, MO_KERNEL_NAME("gemm_f16")};
+  table->gemm_pack[kBF16] = {gemm_pack<AsTheyAre<float, BF16>>, MO_KERNEL_NAME("gemm_pack_bf16")};
+  table->gemm_pack[kF16] = {gemm_pack<AsTheyAre<float, F16>>, MO_KERNEL_NAME("gemm_pack_f16")};
   table->gemm_pack[kF32] = {gemm_pack<AsTheyAre<float>>, MO_KERNEL_NAME("gemm_pack_f32")};
   table->gemm_pack[kF64] = {gemm_pack<AsTheyAre<double>>, MO_KERNEL_NAME("gemm_pack_f64")};
 }

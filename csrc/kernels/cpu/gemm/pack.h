@@ -1,6 +1,7 @@
 // Packing into panels: element (l, i) of a panel of `width` goes to l * width + i, so that the micro-kernel
 // reads one line after the other. What is missing at the edge becomes zero.
 #pragma once
+#include "kernels/cpu/gemm/halves.h"
 #include "kernels/cpu/gemm/tile.h"
 #include "kernels/cpu/vec_shuffle.h"
 
@@ -11,22 +12,22 @@ inline constexpr int64_t kPackSlack = 16;
 
 // src(l, i) = src[i * stride_i + l * stride_l] for i < count <= width, l < depth. May write up to kPackSlack
 // numbers past the panel.
-template <class T>
-void pack(T* dst, const T* src, int64_t stride_i, int64_t stride_l, int64_t count, int64_t depth,
+template <class T, class Source = T>
+void pack(T* dst, const Source* src, int64_t stride_i, int64_t stride_l, int64_t count, int64_t depth,
           int64_t width) {
   using V = Vec<T>;
   constexpr int64_t kN = V::kLanes;
   if (stride_i == 1 && width % kN == 0) {
     for (int64_t l = 0; l < depth; ++l) {
-      const T* from = src + l * stride_l;
+      const Source* from = src + l * stride_l;
       T* to = dst + l * width;
       int64_t i = 0;
-      for (; i + kN <= count; i += kN) V::load(from + i).store(to + i);
-      for (; i < width; i += kN) V::load(from + i, i < count ? count - i : 0).store(to + i);
+      for (; i + kN <= count; i += kN) load_as(from + i).store(to + i);
+      for (; i < width; i += kN) load_as(from + i, i < count ? count - i : 0).store(to + i);
     }
   } else if (stride_i == 1 && width <= kN) {
     // The next line covers what a store writes too much.
-    for (int64_t l = 0; l < depth; ++l) V::load(src + l * stride_l, count).store(dst + l * width);
+    for (int64_t l = 0; l < depth; ++l) load_as(src + l * stride_l, count).store(dst + l * width);
   } else if (stride_l == 1 && (width <= kN || width % kN == 0)) {
     // kN rows of the source at a time, each a stream of its own. A store writes a whole vector; where the
     // panel is narrower the next one covers the rest.
@@ -36,8 +37,8 @@ void pack(T* dst, const T* src, int64_t stride_i, int64_t stride_l, int64_t coun
         V rows[kN];
 #pragma GCC unroll 16
         for (int r = 0; r < kN; ++r) {
-          const T* from = src + (i + r) * stride_i + l;
-          rows[r] = i + r >= count ? V(0) : n == kN ? V::load(from) : V::load(from, n);
+          const Source* from = src + (i + r) * stride_i + l;
+          rows[r] = i + r >= count ? V(0) : n == kN ? load_as(from) : load_as(from, n);
         }
         transpose(rows);
 #pragma GCC unroll 16
@@ -48,7 +49,7 @@ void pack(T* dst, const T* src, int64_t stride_i, int64_t stride_l, int64_t coun
     }
   } else {
     for (int64_t l = 0; l < depth; ++l) {
-      for (int64_t i = 0; i < count; ++i) dst[l * width + i] = src[i * stride_i + l * stride_l];
+      for (int64_t i = 0; i < count; ++i) dst[l * width + i] = number_of(src[i * stride_i + l * stride_l]);
       for (int64_t i = count; i < width; ++i) dst[l * width + i] = 0;
     }
   }

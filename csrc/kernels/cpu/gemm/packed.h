@@ -27,31 +27,31 @@ static_assert(kBlockRows <= kGemmMaxRows && kDepth<float> <= kGemmMaxDepth &&
               kDepth<double> <= kGemmMaxDepth);
 
 // How A and B lie in memory, as Source, and packed, as words of the type of C: kNumbers of K to a word.
-template <class T>
+template <class T, class From = T>
 struct AsTheyAre {
-  using Source = T;
+  using Source = From;
   using Sum = T;
   static constexpr int64_t kNumbers = 1;
   template <int kRows>
   using A = PackedA<T, kRows>;
 
-  static MO_INLINE Vec<T> load(const T* p) { return Vec<T>::load(p); }
-  static MO_INLINE Vec<T> load(const T* p, int64_t numbers) { return Vec<T>::load(p, numbers); }
-  static MO_INLINE Vec<T> splat(const T* p, int64_t) { return Vec<T>(*p); }
+  static MO_INLINE Vec<T> load(const From* p) { return load_as(p); }
+  static MO_INLINE Vec<T> load(const From* p, int64_t numbers) { return load_as(p, numbers); }
+  static MO_INLINE Vec<T> splat(const From* p, int64_t) { return Vec<T>(number_of(*p)); }
   static MO_INLINE Vec<T> add_product(Vec<T> a, Vec<T> b, Vec<T> sum) { return fma(a, b, sum); }
-  static MO_INLINE void pack(T* to, const T* from, int64_t stride_i, int64_t stride_l, int64_t count,
+  static MO_INLINE void pack(T* to, const From* from, int64_t stride_i, int64_t stride_l, int64_t count,
                              int64_t numbers, int64_t width) {
-    MARKONE_ISA::pack<T>(to, from, stride_i, stride_l, count, numbers, width);
+    MARKONE_ISA::pack<T, From>(to, from, stride_i, stride_l, count, numbers, width);
   }
   // Whole panels from rows that lie in memory, a row of all of them at a time: long runs are read faster than
   // short ones a row apart.
-  static void pack_beside(T* to, const T* from, int64_t row, int64_t numbers, int64_t panels) {
+  static void pack_beside(T* to, const From* from, int64_t row, int64_t numbers, int64_t panels) {
     for (int64_t l = 0; l < numbers; ++l, from += row) {
       for (int64_t i = 0; i < panels; ++i) {
         T* line = to + (i * numbers + l) * kTileCols<T>;
 #pragma GCC unroll 4
         for (int j = 0; j < kTileVecs; ++j)
-          Vec<T>::load(from + i * kTileCols<T> + j * kLanes<T>).store(line + j * kLanes<T>);
+          load_as(from + i * kTileCols<T> + j * kLanes<T>).store(line + j * kLanes<T>);
       }
     }
   }
