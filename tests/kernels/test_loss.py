@@ -13,7 +13,7 @@ from markone import _C
 
 NAMES = {
     "where": np.where, "abs": np.abs, "sign": np.sign, "square": np.square, "exp": np.exp, "log": np.log,
-    "log1p": np.log1p, "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "log1p": np.log1p, "log1p_unit": np.log1p, "exp_low": np.exp, "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
 }  # fmt: skip
 # What the inputs of a loss are like, beside normal ones.
 UNIT = ("binary_cross_entropy",)

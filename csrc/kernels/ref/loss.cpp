@@ -14,6 +14,8 @@ MO_SCALAR double log1p(double x) { return ::log1p(x); }
 MO_SCALAR double abs(double x) { return ::fabs(x); }
 MO_SCALAR double sign(double x) { return x > 0 ? 1.0 : x < 0 ? -1.0 : x; }
 MO_SCALAR double square(double x) { return x * x; }
+MO_SCALAR double exp_low(double x) { return ::exp(x); }
+MO_SCALAR double log1p_unit(double x) { return ::log1p(x); }
 MO_SCALAR double sigmoid(double x) { return 1.0 / (1.0 + ::exp(-x)); }
 MO_SCALAR double where(bool c, double a, double b) { return c ? a : b; }
 

@@ -108,7 +108,8 @@ def work_of(case: Case, out: tuple[int, ...]) -> Work:
         return Work(0.0, case.streams[0] * weights, case.streams[1] * weights, in_place=True)
     if case.fn in _UNCOUNTED:
         return Work(0.0, 0.0, 0.0)
-    result, wanted = 4.0 * prod(out), float(sum(s.bytes for s in case.inputs if s.grad and not s.integer))
+    size = 2.0 if case.inputs and case.inputs[0].dtype == "bfloat16" else 4.0
+    result, wanted = size * prod(out), float(sum(s.bytes for s in case.inputs if s.grad and not s.integer))
     if case.fn in ("nn.functional.embedding", "index_select", "getitem"):  # reads only the rows that it takes
         inputs, weights = result + sum(s.bytes for s in case.inputs if s.integer), 0.0
     saved = _saved(case, inputs, result)

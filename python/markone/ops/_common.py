@@ -169,7 +169,8 @@ def formula(text: str) -> Callable[..., Any]:
         def ndtr(x: Any) -> Any:
             return 0.5 * (1.0 + functions["erf"](x * 0.7071067811865476))
 
-        names = {**functions, "where": where, "ndtr": ndtr, "exp_low": functions["exp"]}
+        names = {**functions, "where": where, "ndtr": ndtr}
+        names |= {"exp_low": functions["exp"], "log1p_unit": functions["log1p"]}
         return eval(code, names, variables)
 
     return evaluate
