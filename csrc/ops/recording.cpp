@@ -108,10 +108,12 @@ void Recording::note_outside() {
 }
 
 std::string Recording::changed_outside() const {
+  std::unordered_set<uint64_t> same;  // looked at already
   for (const Call& call : program_->calls()) {
     for (size_t i = 0; i < call.access_count; ++i) {
       const auto at = outside_.find(call.accesses[i].serial);
-      if (at != outside_.end() && at->second != hash_of(*call.accesses[i].storage))
+      if (at == outside_.end() || !same.insert(at->first).second) continue;
+      if (at->second != hash_of(*call.accesses[i].storage))
         return std::string(call.op) + text_of_site(call.site);
     }
   }

@@ -215,12 +215,34 @@ def test_the_command(capsys, tmp_path):
         (["step", "--shape", "8x8"], "group step takes no --shape"),
         (["conv", "--shape", "8x8", "--arg", "padding"], "got --arg padding, wants NAME=VALUE"),
         (["matmul", "--compare", "/no/such/file"], "cannot be read as results"),
+        (["matmul", "--again", "/no/such/file"], "cannot be read as results"),
+        (["matmul", "--limit-peers"], "--limit-peers wants --isa avx2"),
         (["conv", "--filter", "lenet_c1_b1", "--impl", "magic"], "got --impl magic, which none of"),
     ],
 )  # fmt: skip
 def test_bad_arguments(arguments, message, capsys):
     assert main(["bench", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_again_takes_what_was_behind(tmp_path, capsys):
+    ratios = {"64": {"torch": 0.5}, "128": {"torch": 1.2}, "256": {"torch": 1.2, "jax": 0.9}, "512": {}}
+    rows = [{"case": f"matmul/square{size}", "ratio": ratio} for size, ratio in ratios.items()]
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps({"format": report.FORMAT, "results": rows}))
+    assert main(["bench", "--list", "--again", str(path)]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "matmul/square64", "matmul/square256",
+    ]  # fmt: skip
+
+
+def test_peers_are_kept_to_an_instruction_set(monkeypatch):
+    seen = []
+    monkeypatch.setattr(compare.subprocess, "Popen", lambda *_, env, **__: seen.append(env))
+    for limited in (False, True):
+        compare.Peer("torch", compare.Settings(isa="avx2", limit_peers=limited))
+    assert [env.get("ATEN_CPU_CAPABILITY") for env in seen] == [None, "avx2"]
+    assert all(env["MARKONE_ISA"] == "avx2" for env in seen)
 
 
 def test_an_unknown_file_is_no_result_of_ours(tmp_path):

@@ -2,16 +2,12 @@
 // products to a float32, where the same loops multiply one. Denormals count as zero.
 #include "contract/table.h"
 #include "kernels/cpu/gemm/dot.h"
-#include "kernels/cpu/gemm/packed.h"
 
 MO_ISA_BEGIN
 
 // Two neighbours of K in a lane, the first in its low half; a last one alone has a zero beside it.
 template <int kRows>
-struct PairsA {
-  const float* p;
-  MO_INLINE float at(int64_t l, int i) const { return p[l * kRows + i]; }
-};
+struct PairsA : PackedA<float, kRows> {};
 MO_INLINE VecF add_pairs(VecF a, VecF b, VecF sum) {
   return _mm512_dpbf16_ps(sum.v, reinterpret_cast<__m512bh>(a.v), reinterpret_cast<__m512bh>(b.v));
 }
@@ -28,7 +24,7 @@ MO_INLINE VecF pairs_of(__m256i low, __m256i high) {
   return _mm512_castsi512_ps(_mm512_or_si512(_mm512_cvtepu16_epi32(low), wide));
 }
 MO_INLINE __m256i load_half(const uint16_t* p, int64_t n) {
-  return _mm256_maskz_loadu_epi16(static_cast<__mmask16>(first_numbers(n < 0 ? 0 : n > 16 ? 16 : n)), p);
+  return _mm256_maskz_loadu_epi16(static_cast<__mmask16>(first_numbers(n)), p);
 }
 
 struct Pairs {

@@ -1,4 +1,5 @@
-// The five loops over packed panels, for numbers as they are and for those that are multiplied in pairs.
+// The five loops over packed panels, for numbers that are stored as they are multiplied or otherwise, and for
+// those that are multiplied in pairs.
 #pragma once
 #include "contract/gemm.h"
 #include "kernels/cpu/gemm/fetch.h"
